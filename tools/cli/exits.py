@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Exit statuses, the same for every verb."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the process says to the shell that started it."""
+
+    HOLDS = 0
+    DEVIATES = 1
+    CANNOT_RUN = 2
+    INCOMPLETE = 3
+
+
+EXIT_HELP = """\
+exit status:
+  0  every requirement of level "must" holds (or the verb did what it was asked)
+  1  a requirement of level "must" deviates
+  2  could not run: bad input, a missing tool, no kernel, no private nodes
+  3  ran incompletely: guests lost, deadline passed or interrupted; the report is partial"""
+
+
+def worst(codes: list[int]) -> int:
+    """Return the status of several parts together: could not run, incomplete, deviates, holds."""
+    for code in (Exit.CANNOT_RUN, Exit.INCOMPLETE, Exit.DEVIATES):
+        if code in codes:
+            return code
+    return Exit.HOLDS

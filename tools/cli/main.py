@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Finds the verb, runs it, and turns every way of ending into an exit status.
+
+Only the module of the chosen verb is imported: `pnode --help` and `pnode list` stay quick.
+"""
+
+import argparse
+import errno
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn, Protocol, cast
+
+from tools.cli.exits import EXIT_HELP, Exit
+from tools.errors import UserError
+
+VERBS = {
+    "run": "certify a kernel: boot guests, run the suite, report",
+    "check": "the project's own tests: linters, unit tests, then the suite on the reference kernel",
+    "doctor": "what this machine can do, found by trying it",
+    "kernel": "build, list and remove reference kernels",
+    "shell": "a guest with private nodes, for people",
+    "list": "requirements and the tests that certify them",
+}
+
+
+class Verb(Protocol):
+    """What a module of this package offers."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's options."""
+
+    def execute(self, args: argparse.Namespace) -> int:
+        """Do it and return the exit status. Raises UserError."""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Bad usage is one line and exit status 2, without the whole usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(int(Exit.CANNOT_RUN), f"pnode: {message} (see {self.prog} --help)\n")
+
+
+def top_parser() -> argparse.ArgumentParser:
+    """Return the parser of the first word."""
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {name:<{width}}  {text}" for name, text in VERBS.items())
+    parser = OneLineParser(
+        prog="pnode",
+        description="Certifies that a kernel and a device keep the promise of private memory nodes.",
+        epilog=f"verbs:\n{verbs}\n\n{EXIT_HELP}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("verb", choices=list(VERBS), metavar="VERB", help="one of the verbs below")
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser
+
+
+def parse(argv: Sequence[str]) -> tuple[Verb, argparse.Namespace]:
+    """Return the verb's module and its parsed arguments. Raises SystemExit on bad usage."""
+    top = top_parser().parse_args(argv)
+    verb = cast(Verb, importlib.import_module(f"tools.cli.{top.verb}"))
+    parser = OneLineParser(
+        prog=f"pnode {top.verb}",
+        description=VERBS[top.verb],
+        epilog=EXIT_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verb.configure(parser)
+    return verb, parser.parse_args(top.rest)
+
+
+def terminated(_signum: int, _frame: FrameType | None) -> NoReturn:
+    """SIGTERM and SIGHUP end a run in the same orderly way as ^C."""
+    raise KeyboardInterrupt
+
+
+def no_space(error: OSError) -> str:
+    """Return the line for a full disk, naming the directory where that is known."""
+    where = os.path.dirname(os.path.abspath(error.filename)) if error.filename else "the disk"
+    code = errno.errorcode[error.errno or errno.ENOSPC]
+    return f"no space left in {where} ({code}); free some, or point --output or $XDG_CACHE_HOME elsewhere"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb that argv names; return the exit status of the process."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, terminated)
+    try:
+        verb, args = parse(argv)
+        return verb.execute(args)
+    except UserError as error:
+        print(f"pnode: {error}", file=sys.stderr)
+        return Exit.CANNOT_RUN
+    except KeyboardInterrupt:
+        print("pnode: interrupted", file=sys.stderr)
+        return Exit.INCOMPLETE
+    except BrokenPipeError:
+        # the reader of our output has gone; nothing more to say, and nowhere to say it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.CANNOT_RUN
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            print(f"pnode: {no_space(error)}", file=sys.stderr)
+        else:
+            traceback.print_exc()
+        return Exit.CANNOT_RUN
+    except Exception:
+        # Python's own status 1 would read as "the kernel deviates"
+        traceback.print_exc()
+        print("pnode: this is a bug of pnode itself, not a verdict on the kernel", file=sys.stderr)
+        return Exit.CANNOT_RUN
