@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Wiring only: which fixture modules exist. What they do is written in each of them."""
+
+pytest_plugins = [
+    "fixtures.requirement",
+    "fixtures.selection",
+    "fixtures.failure",
+    "fixtures.testmod",
+    "fixtures.nodes",
+    "fixtures.knobs",
+    "fixtures.cgroups",
+    "fixtures.memory",
+    "fixtures.process",
+    "fixtures.pressure",
+    "fixtures.invariants",
+]
