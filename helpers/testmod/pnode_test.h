@@ -448,6 +448,11 @@ struct pnt_pages {
 
 /* EVENTS, COUNTERS, PROGRAM, KEPT ------------------------------------------------- */
 
+/*
+ * mode and reason: of migrate_to enum migrate_mode and enum migrate_reason, of
+ * memory_failure the mf_flags and -1, of handle_fault -1 and FAULT_FLAG_*, else
+ * both -1.
+ */
 struct pnt_event {
 	__u64 seq;			/* from 0, per node */
 	__u64 time;			/* ns, CLOCK_MONOTONIC */
@@ -457,8 +462,8 @@ struct pnt_event {
 	__u32 callback;			/* enum pnt_callback */
 	__s32 nid;			/* node of pfn; migrate_to, reclaim_policy: the argument */
 	__u32 order;			/* of pfn's folio */
-	__s32 mode;			/* migrate_to: migrate_mode; memory_failure: mf_flags; or -1 */
-	__s32 reason;			/* migrate_to: migrate_reason; handle_fault: FAULT_FLAG_*; or -1 */
+	__s32 mode;			/* see below */
+	__s32 reason;			/* see below */
 	__u32 count;			/* folios in the call */
 	__s64 result;			/* what the callback returned; void: 0 */
 	__s32 pid;			/* of the current task */
