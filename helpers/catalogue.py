@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The requirements a kernel is certified against, read from selftests/catalogue/*.toml.
 
-One file a chapter, named by the chapter in lower case (`iso.toml` holds ISO-01, ISO-02, ...). The reader is strict:
-a misspelt key would silently drop an expectation, so anything unknown is an error that names the file and the key.
+One file a chapter, named by the chapter in lower case (`iso.toml` holds ISO-01, ISO-02, ...). The reader is
+strict: a misspelt key would silently drop an expectation, so anything unknown is an error that names the file
+and the key.
 """
 
 from __future__ import annotations
@@ -78,11 +79,16 @@ class Catalogue(Mapping[str, Requirement]):
 def matches(selector: str, identifier: str) -> bool:
     """Whether `--req SELECTOR` covers the requirement: by chapter, by row, or by split row."""
     wanted = selector.upper() if not selector[-1:].isalpha() or len(selector) == 3 else selector
-    return identifier == wanted or identifier[:3] == wanted or identifier.rstrip("abcdefghijklmnopqrstuvwxyz") == wanted
+    return (
+        identifier == wanted
+        or identifier[:3] == wanted
+        or identifier.rstrip("abcdefghijklmnopqrstuvwxyz") == wanted
+    )
 
 
 def load(directory: Path = DIRECTORY) -> Catalogue:
-    """Read every chapter file. Raises CatalogueError naming file and key; an empty directory is an error too."""
+    """Read every chapter file. Raises CatalogueError naming file and key; an empty directory is an error
+    too."""
     files = sorted(directory.glob("*.toml"))
     if not files:
         raise CatalogueError(f"{directory}: no catalogue files (*.toml)")
@@ -131,7 +137,9 @@ def _requirement(where: str, name: str, row: dict[str, Any]) -> Requirement:
         raise CatalogueError(f"{where} 'expect' must be a table keyed by dialect")
     for dialect, text in expect.items():
         if dialect not in DIALECTS:
-            raise CatalogueError(f"{where} expect: unknown dialect {dialect!r} (known: {', '.join(DIALECTS)})")
+            raise CatalogueError(
+                f"{where} expect: unknown dialect {dialect!r} (known: {', '.join(DIALECTS)})"
+            )
         if not isinstance(text, str) or not text.strip():
             raise CatalogueError(f"{where} expect.{dialect} must be a non-empty text")
     if "v4" not in expect:
