@@ -49,7 +49,7 @@ def logical_lines(path: Path) -> Iterator[tuple[int, str]]:
         if line.rstrip().endswith("\\"):
             pending += line.rstrip()[:-1] + " "
             continue
-        text = (pending + line).strip()
+        text = " ".join((pending + line).split())
         pending = ""
         if text in ("help", "---help---"):
             in_help = True

@@ -52,7 +52,7 @@ def obtain(package: str, progress: Progress, archive: Path | None = None) -> Tre
             tree_dir = scratch.path / "tree"
             tree_dir.mkdir()
             run(
-                ["tar", "-xf", tarball, "--strip-components=1", "-C", tree_dir],
+                ["tar", "-xf", tarball, "--no-same-owner", "--strip-components=1", "-C", tree_dir],
                 f"unpacking {tarball.name} into {final.parent}",
             )
             if not (tree_dir / "Kconfig").is_file():

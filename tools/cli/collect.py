@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which tests there are for a topology and a selection: asked of pytest, on the host, without a kernel."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tools.cli import collector
+from tools.errors import UserError
+from tools.paths import ROOT
+
+LAST_LINES = 20
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A test as pytest names it, and the requirements it certifies."""
+
+    nodeid: str
+    requirements: tuple[str, ...]
+
+
+def collect_tests(
+    arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None
+) -> list[Collected]:
+    """Return the tests that pytest would run with these arguments.
+
+    `environment` tells the topology (PNODE_TOPOLOGY, PNODE_PROVIDES). Raises UserError with pytest's line
+    for bad arguments, and with its last lines when a test file cannot be imported.
+    """
+    with tempfile.TemporaryDirectory(prefix="pnode-") as scratch:
+        output = Path(scratch, "tests.json")
+        env = dict(os.environ, PYTHONPATH=str(ROOT), **{collector.OUTPUT: str(output)})
+        argv = [
+            *(sys.executable, "-P", "-m", "pytest", "-p", "tools.cli.collector", "--collect-only", "-qq"),
+            *("--no-header", f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}", *arguments),
+        ]
+        done = subprocess.run(
+            argv,
+            cwd=ROOT,
+            env=env | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED:
+            return []
+        if done.returncode != pytest.ExitCode.OK:
+            raise UserError(complaint(done))
+        return [
+            Collected(test["nodeid"], tuple(test["requirements"])) for test in json.loads(output.read_text())
+        ]
+
+
+def complaint(done: "subprocess.CompletedProcess[str]") -> str:
+    """Return what pytest did not like: its usage error as a line, else the end of its output."""
+    for line in done.stderr.splitlines():
+        if line.startswith("ERROR: "):
+            return line.removeprefix("ERROR: ")
+        if "error: " in line:
+            return f"pytest: {line.partition('error: ')[2]}"
+    lines = (done.stdout + done.stderr).splitlines()
+    return "the tests cannot be collected:\n  " + "\n  ".join(lines[-LAST_LINES:])

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every way of ending has its exit status, and bad usage is one line."""
+
+import argparse
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+
+from tools.cli import main as cli
+from tools.cli.exits import Exit, worst
+from tools.errors import UserError
+from tools.paths import ROOT
+
+
+def raising(error: BaseException) -> Callable[[argparse.Namespace], int]:
+    def execute(_args: argparse.Namespace) -> int:
+        raise error
+
+    return execute
+
+
+@pytest.fixture
+def verb(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    fake = SimpleNamespace(configure=lambda parser: None, execute=lambda args: 0)
+    monkeypatch.setattr(cli.importlib, "import_module", lambda name: fake)
+    return fake
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (UserError("no kernel"), Exit.CANNOT_RUN, "pnode: no kernel\n"),
+        (KeyboardInterrupt(), Exit.INCOMPLETE, "pnode: interrupted\n"),
+        (OSError(errno.ENOSPC, "x", "/a/b/c"), Exit.CANNOT_RUN, "pnode: no space left in /a/b (ENOSPC)"),
+        (OSError(errno.EDQUOT, "x"), Exit.CANNOT_RUN, "pnode: no space left in the disk (EDQUOT)"),
+        (OSError(errno.EIO, "x"), Exit.CANNOT_RUN, "Traceback"),
+        (ValueError("bug"), Exit.CANNOT_RUN, "Traceback"),
+    ],
+)
+def test_ways_of_ending(
+    verb: SimpleNamespace,
+    capsys: pytest.CaptureFixture[str],
+    error: BaseException,
+    status: Exit,
+    line: str,
+) -> None:
+    verb.execute = raising(error)
+    assert cli.main(["run"]) == status
+    assert capsys.readouterr().err.startswith(line)
+
+
+def test_sigterm_ends_as_an_interrupt_does(verb: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
+    def execute(_args: argparse.Namespace) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
+    verb.execute = execute
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert cli.main(["run"]) == Exit.INCOMPLETE
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err == "pnode: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [[], ["nonsense"], ["--nonsense"], ["kernel"], ["kernel", "build", "-j", "0"], ["doctor", "--jsn"]],
+)
+def test_bad_usage_is_one_line(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.parse(argv)
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("pnode: ")
+    assert len(error.splitlines()) == 1
+
+
+def test_help_names_verbs_and_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.parse(["--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    for name in cli.VERBS:
+        assert f"\n  {name} " in text
+    for status in Exit:
+        assert f"\n  {int(status)}  " in text
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [([], 0), ([0, 0], 0), ([0, 1], 1), ([1, 3], 3), ([3, 2, 1], 2)],
+)
+def test_worst_of_several_parts(codes: list[int], expected: int) -> None:
+    assert worst(codes) == expected
+
+
+def test_entry_point_from_another_directory(tmp_path: os.PathLike[str]) -> None:
+    argv = [sys.executable, "-P", ROOT / "tools/cli/__main__.py", "--help"]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "usage: pnode" in done.stdout
