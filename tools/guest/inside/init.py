@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest's first process: mounts, loads the test module, says what this kernel is, runs the worker, powers off.
+
+It is the interpreter itself (the image puts "#!<interpreter> -I" on top), so nothing has to be compiled for a target, and
+the worker is a fork of it with everything imported. Whatever goes wrong ends as one line on the serial console:
+
+    pnode-guest: {"state": "ready", ...}
+
+States: ready; nomodule (usable, but the test module did not load; "insmod" has the errno's name); noport (no virtio
+console port, powered off); broken ("error" says why, powered off); and last of all over ("status" of the worker).
+"""
+
+import ctypes
+import errno
+import json
+import os
+import signal
+import sys
+import time
+
+CONFIG = "/pnode/config.json"
+NODES = "/sys/devices/system/node"
+DAX = "/sys/bus/dax/devices"
+PORTS = "/sys/class/virtio-ports"
+
+# type, where, needed: without the first three nothing works, the others exist as the kernel's configuration has them.
+MOUNTS = (
+    ("proc", "/proc", True),
+    ("sysfs", "/sys", True),
+    ("devtmpfs", "/dev", True),
+    ("devpts", "/dev/pts", False),
+    ("tmpfs", "/dev/shm", False),
+    ("cgroup2", "/sys/fs/cgroup", False),
+    ("debugfs", "/sys/kernel/debug", False),
+    ("tracefs", "/sys/kernel/tracing", False),
+    ("hugetlbfs", "/dev/hugepages", False),
+)
+
+FINIT_MODULE = 313  # x86-64
+POWER_OFF = 0x4321FEDC
+# One record of /dev/kmsg holds a bit less than 1024 bytes, else the write is EINVAL.
+RECORD_BYTES = 940
+# The port is announced by a message from the host after the driver is bound: give it this long.
+PORT_SECONDS = 3.0
+# A fixed amount of work, to compare how fast guests are: about 3 ms on a present-day core, 15 times that under TCG.
+LOOP = 50_000
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def name_of(number):
+    return errno.errorcode.get(number, str(number))
+
+
+def read(path, default=""):
+    try:
+        with open(path) as file:
+            return file.read().strip()
+    except OSError:
+        return default
+
+
+def mount_all():
+    for kind, where, needed in MOUNTS:
+        try:
+            os.makedirs(where, exist_ok=True)
+        except OSError:
+            continue
+        if libc.mount(kind.encode(), where.encode(), kind.encode(), 0, None) and needed:
+            raise OSError(ctypes.get_errno(), f"mount {kind}")
+
+
+def say(record):
+    """Put one record on the kernel log, which the serial console shows."""
+    text = json.dumps(record, separators=(", ", ": "))
+    if len(text) > RECORD_BYTES and "dax" in record:
+        return say({key: value for key, value in record.items() if key != "dax"})
+    with open("/dev/kmsg", "wb", buffering=0) as log:
+        log.write(f"<5>pnode-guest: {text[:RECORD_BYTES]}\n".encode())
+
+
+def power_off():
+    libc.reboot(POWER_OFF)
+    time.sleep(5)
+    os._exit(1)  # the first process going away is a panic, which ends QEMU as well
+
+
+def load_module(path):
+    """None when loaded, else the errno's name, or "absent"."""
+    if not path or not os.path.exists(path):
+        return "absent"
+    module = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if libc.syscall(FINIT_MODULE, module, b"", 0):
+            return name_of(ctypes.get_errno())
+        return None
+    finally:
+        os.close(module)
+
+
+def preload(modules, optional):
+    """Import what each worker needs. A missing one of the first kind raises: the image is wrong."""
+    for name in modules:
+        __import__(name)
+    for name in optional:
+        try:
+            __import__(name)
+        except Exception as error:  # the suite's own business, pytest will say it again with a traceback
+            print(f"pnode-guest: cannot import {name}: {error!r}", file=sys.stderr)
+
+
+def dialect():
+    try:
+        from helpers.nodes import detect_dialect
+
+        return detect_dialect()
+    except Exception as error:
+        return f"unknown: {error!r}"[:80]
+
+
+def find_port(name):
+    """The device of the virtio port with this name, or None. Port numbers depend on the PCI layout, names do not."""
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        try:
+            ports = os.listdir(PORTS)
+        except OSError:
+            ports = []
+        for port in ports:
+            if read(f"{PORTS}/{port}/name") == name:
+                return f"/dev/{port}"
+        if not os.path.isdir("/sys/bus/virtio/drivers/virtio_console") or time.monotonic() > deadline:
+            return None
+        time.sleep(0.01)
+
+
+def speed():
+    started = time.perf_counter()
+    total = 0
+    for number in range(LOOP):
+        total += number & 7
+    return round((time.perf_counter() - started) * 1000, 1)
+
+
+def uptime():
+    return round(time.clock_gettime(time.CLOCK_BOOTTIME), 2)
+
+
+def dax_devices():
+    try:
+        names = sorted(os.listdir(DAX))
+    except OSError:
+        return []
+    return [[name, int(read(f"{DAX}/{name}/target_node", "-1")), int(read(f"{DAX}/{name}/size", "0"))] for name in names]
+
+
+def describe(insmod, port, started):
+    has_private = read(f"{NODES}/has_private_memory", None)
+    state = "noport" if port is None else "nomodule" if insmod not in (None, "absent") else "ready"
+    return {
+        "state": state,
+        "release": os.uname().release,
+        "has_private_memory": has_private is not None,
+        "dialect": dialect(),
+        "insmod": insmod,
+        "has_memory": read(f"{NODES}/has_memory"),
+        "possible": read(f"{NODES}/possible"),
+        "cpus": os.cpu_count(),
+        "memory_kb": int(read("/proc/meminfo").split()[1]),
+        "loop_ms": speed(),
+        "uptime": {"init": started, "ready": uptime()},
+        "dax": dax_devices(),
+    }
+
+
+def read_exactly(port, count):
+    data = b""
+    while len(data) < count:
+        piece = os.read(port, count - len(data))
+        if not piece:
+            raise EOFError("host went away")
+        data += piece
+    return data
+
+
+def worker(device, hello):
+    """Become the xdist worker: what `python -c "import sys;exec(eval(sys.stdin.readline()))"` would be.
+
+    The port is opened once for both directions, a second open is EBUSY. The write blocks until a host is there; then the
+    host sends the environment: eight hexadecimal digits of length, and JSON with "env" and "cwd".
+    """
+    os.setsid()
+    port = os.open(device, os.O_RDWR)
+    os.write(port, hello.encode() + b"\n")
+    setup = json.loads(read_exactly(port, int(read_exactly(port, 8), 16)))
+    os.environ.update(setup["env"])
+    os.chdir(setup["cwd"])
+    os.dup2(port, 0)
+    os.dup2(port, 1)
+    os.close(port)
+    main = type(sys)("__main__")
+    sys.modules["__main__"] = main
+    sys.argv[:] = ["-c"]
+    sys.stdin = open(0, closefd=False)
+    sys.stdout = open(1, "w", buffering=1, closefd=False)
+    exec(eval(sys.stdin.readline()), main.__dict__)
+
+
+def start(body, *arguments):
+    """Fork and run `body` in the child; returns its process id."""
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        body(*arguments)
+        status = 0
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def wait_for(child):
+    """Reap everything until `child` ends; returns its status in words."""
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == child:
+            code = os.waitstatus_to_exitcode(status)
+            return f"exit {code}" if code >= 0 else signal.Signals(-code).name
+
+
+def main():
+    started = uptime()
+    mount_all()
+    with open(CONFIG) as file:
+        config = json.load(file)
+    os.environ.update(config["env"])
+    sys.path[:0] = [config["repository"], "/pnode"]
+    sys.dont_write_bytecode = True
+    insmod = load_module(config["module"])
+    preload(config["preload"], config["preload_suite"])
+    size = [word.partition("=")[2] for word in read("/proc/cmdline").split() if word.startswith("pnode.shell=")]
+    port = "shell" if size else find_port(config["port"])
+    record = describe(insmod, port, started)
+    say(record)
+    if port is None:
+        return
+    if size:
+        from guest_shell import shell
+
+        child = start(shell, size[0], record)
+    else:
+        child = start(worker, port, config["hello"])
+    status = wait_for(child)
+    say({"state": "over", "status": status})
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BaseException as error:
+        try:
+            say({"state": "broken", "error": repr(error)[:600]})
+        except OSError:
+            print(f"pnode-guest: {error!r}", file=sys.stderr)
+    power_off()

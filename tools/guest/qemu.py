@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""QEMU's command line for a topology. Nothing is started here."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.guest.errors import GuestError
+from tools.guest.topology import OrdinaryNode, Topology
+
+PROGRAM = "qemu-system-x86_64"
+
+# Names of files in a boot's folder, which is QEMU's working directory: a socket's path may have 107 bytes only.
+CONSOLE = "console.log"
+WORKER_SOCKET = "worker.sock"
+QMP_SOCKET = "qmp.sock"
+
+PORT_NAME = "org.pnode.worker"
+
+# RAM (type 1) becomes soft-reserved memory (type 0xefffffff in the kernel's own numbering).
+_MEMMAP = "{size:#x}%{start:#x}-1+0xefffffff"
+
+# The volatile type-3 device came with 8.1.
+CXL_VERSION = (8, 1)
+
+BOOT_ARGUMENTS = (
+    "console=ttyS0",
+    "panic=-1",  # with -no-reboot, a panic ends the guest at once
+    "oops=panic",  # an oops is the end of trust, too
+    "unknown_nmi_panic",  # an injected NMI shows where a hung guest is
+    "sysrq_always_enabled=1",
+    "printk.devkmsg=on",  # no rate limit on what tests and init log
+    "log_buf_len=1M",  # splats are looked for after a test, they must still be there
+    "memhp_default_state=offline",  # nobody but the test decides what goes online
+    "mitigations=off",  # no part of what is certified, and costs time under TCG
+    "rdinit=/init",
+)
+
+_CPU = {"tcg": "max", "kvm": "host"}
+_ACCEL = {"tcg": "tcg,thread=multi", "kvm": "kvm"}
+
+
+@functools.cache
+def version(program: str = PROGRAM) -> tuple[int, int, int]:
+    """QEMU's version. Raises GuestError when it is not installed."""
+    path = shutil.which(program)
+    if path is None:
+        raise GuestError(f"{program} not found; install: apt-get install -t bookworm-backports qemu-system-x86")
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    match = re.search(r"version (\d+)\.(\d+)\.(\d+)", done.stdout)
+    if not match:
+        raise GuestError(f"{path} --version says nothing usable: {(done.stdout or done.stderr).strip()[:100]!r}")
+    return int(match[1]), int(match[2]), int(match[3])
+
+
+def check_version(topology: Topology) -> None:
+    """Raise GuestError when the installed QEMU cannot provide this topology."""
+    found = version()
+    if topology.cxl and found[:2] < CXL_VERSION:
+        raise GuestError(
+            f"QEMU {found[0]}.{found[1]} has no volatile CXL device; topology {topology.name} needs 8.1 or newer. "
+            "Install: apt-get install -t bookworm-backports qemu-system-x86"
+        )
+
+
+def machine(topology: Topology, accel: str) -> list[str]:
+    """Machine, CPUs and memory."""
+    options = [f"q35,max-ram-below-4g={topology.low_memory}", "smm=off", "vmport=off", "hpet=off"]
+    if topology.cxl:
+        options.append("cxl=on")
+    argv = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
+    argv += ["-machine", ",".join(options)]
+    argv += ["-accel", _ACCEL[accel], "-cpu", _CPU[accel], "-smp", f"{topology.vcpus},sockets=1"]
+    argv += ["-m", f"{topology.ram >> 20}M"]
+    for node in topology.dram_by_id():
+        argv += ["-object", f"memory-backend-ram,id=m{node.id},size={node.size}"]
+        cpus = f",cpus={node.cpus}" if isinstance(node, OrdinaryNode) and node.cpus else ""
+        argv += ["-numa", f"node,nodeid={node.id},memdev=m{node.id}{cpus}"]
+    for one, other, distance in topology.distances:
+        argv += ["-numa", f"dist,src={one},dst={other},val={distance}"]
+    return argv
+
+
+def cxl(topology: Topology) -> list[str]:
+    """Host bridge, root port, type-3 device and the window, or nothing."""
+    memory = topology.cxl
+    if memory is None or topology.cxl_window is None:
+        return []
+    return [
+        *("-object", f"memory-backend-ram,id=cxl-mem,size={memory.size}"),
+        *("-device", "pxb-cxl,bus_nr=12,bus=pcie.0,id=cxl.1"),
+        *("-device", "cxl-rp,port=0,bus=cxl.1,id=rp0,chassis=0,slot=2"),
+        *("-device", "cxl-type3,bus=rp0,volatile-memdev=cxl-mem,id=cxl-mem0,sn=1"),
+        *("-M", f"cxl-fmw.0.targets.0=cxl.1,cxl-fmw.0.size={topology.cxl_window}"),
+    ]
+
+
+def kernel_command_line(topology: Topology, extra: Sequence[str] = ()) -> str:
+    """The boot arguments: ours, the memory taken away from the kernel, the topology's and the caller's."""
+    ranges = [
+        _MEMMAP.format(size=memory.size, start=memory.start)
+        for memory in topology.private
+        if memory.source == "dram"
+    ]
+    memmap = [f"memmap={','.join(ranges)}"] if ranges else []
+    return " ".join([*BOOT_ARGUMENTS, *memmap, *topology.boot, *extra])
+
+
+def command(
+    topology: Topology, accel: str, kernel: Path, initrd: Path, *, extra_boot: Sequence[str] = (), console: bool = False
+) -> list[str]:
+    """The whole command line. `console`: serial console and monitor on the terminal (Ctrl-A x leaves), no worker port."""
+    argv = [PROGRAM, *machine(topology, accel), *cxl(topology)]
+    argv += ["-kernel", str(kernel), "-initrd", str(initrd)]
+    argv += ["-append", kernel_command_line(topology, extra_boot)]
+    if console:
+        return [*argv, "-serial", "mon:stdio"]
+    return [
+        *argv,
+        *("-serial", f"file:{CONSOLE}"),
+        *("-qmp", f"unix:{QMP_SOCKET},server=on,wait=off"),
+        *("-device", "virtio-serial-pci,bus=pcie.0"),  # else it may land on the CXL bus
+        *("-chardev", f"socket,id=worker,path={WORKER_SOCKET},server=on,wait=off"),
+        *("-device", f"virtserialport,chardev=worker,name={PORT_NAME}"),
+    ]

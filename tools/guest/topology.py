@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a guest is made of: topologies/*.toml, parsed and checked."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tools.guest.errors import GuestError
+
+FOLDER = Path(__file__).with_name("topologies")
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+# x86-64 with less than 64 GiB.
+MEMORY_BLOCK = 128 * MIB
+# Where q35 continues RAM that does not fit below the PCI hole.
+HIGH_MEMORY = 4 * GIB
+MIN_PRIVATE_BLOCKS = 2
+_CFMW_GRANULE = 256 * MIB
+
+_SIZE = re.compile(r"(\d+)([KMG])")
+_UNITS = {"K": 1 << 10, "M": MIB, "G": GIB}
+
+AccelRule = Literal["probe", "tcg", "kvm"]
+
+
+@dataclass(frozen=True)
+class OrdinaryNode:
+    """A node that is memory from boot. `cpus` is QEMU's list of vCPU numbers, or None."""
+
+    id: int
+    size: int
+    cpus: str | None
+
+
+@dataclass(frozen=True)
+class PrivateMemory:
+    """Memory for a private node that no kernel has claimed at boot. `start` is its physical address, None for CXL."""
+
+    id: int
+    size: int
+    source: Literal["dram", "cxl"]
+    start: int | None
+
+
+@dataclass(frozen=True)
+class Topology:
+    """One kind of guest. Sizes in bytes."""
+
+    name: str
+    summary: str
+    accel: AccelRule
+    vcpus: int
+    low_memory: int
+    nodes: tuple[OrdinaryNode, ...]
+    private: tuple[PrivateMemory, ...]
+    distances: tuple[tuple[int, int, int], ...]
+    cxl_window: int | None
+    provides: tuple[str, ...]
+    boot: tuple[str, ...]
+
+    @property
+    def ram(self) -> int:
+        """QEMU's -m: ordinary memory and private DRAM."""
+        return sum(node.size for node in self.nodes) + sum(m.size for m in self.private if m.source == "dram")
+
+    @property
+    def memory(self) -> int:
+        """The most memory of the host that one guest can use, without QEMU's own."""
+        return sum(node.size for node in self.nodes) + sum(m.size for m in self.private)
+
+    @property
+    def cxl(self) -> PrivateMemory | None:
+        """The CXL device's memory, if there is one."""
+        return next((memory for memory in self.private if memory.source == "cxl"), None)
+
+    def dram_by_id(self) -> list[OrdinaryNode | PrivateMemory]:
+        """What is RAM to QEMU, by node id: the order of the SRAT and of addresses."""
+        dram = [memory for memory in self.private if memory.source == "dram"]
+        return sorted([*self.nodes, *dram], key=lambda node: node.id)
+
+
+def names() -> list[str]:
+    """The topologies there are."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(name: str) -> Topology:
+    """A topology by name. Raises GuestError for an unknown name or a file that contradicts itself."""
+    path = FOLDER / f"{name}.toml"
+    if name not in names():
+        raise GuestError(f"unknown topology {name!r}; there are: {', '.join(names())}")
+    return parse(name, path.read_text())
+
+
+def parse(name: str, text: str) -> Topology:
+    """A topology from TOML text with one table called `name`. Raises GuestError, naming the key, when it is wrong."""
+    try:
+        data = tomllib.loads(text)[name]
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise GuestError(f"topology {name}: {error}") from error
+    try:
+        topology = _build(name, data)
+    except KeyError as error:
+        raise GuestError(f"topology {name}: {error.args[0]} is missing") from error
+    except (TypeError, ValueError) as error:
+        raise GuestError(f"topology {name}: {error}") from error
+    if problem := _problem(topology):
+        raise GuestError(f"topology {name}: {problem}")
+    return topology
+
+
+def size(text: str) -> int:
+    """Bytes from "512M". Raises ValueError."""
+    match = _SIZE.fullmatch(text)
+    if not match:
+        raise ValueError(f"{text!r} is no size like 512M")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _build(name: str, data: dict[str, Any]) -> Topology:
+    nodes = tuple(OrdinaryNode(n["id"], size(n["size"]), n.get("cpus")) for n in data["nodes"])
+    low_memory = size(data["low_memory"])
+    starts: dict[int, int] = {}
+    at = 0
+    dram = [(n.id, n.size) for n in nodes] + [
+        (m["id"], size(m["size"])) for m in data["private"] if m["from"] == "dram"
+    ]
+    for node, length in sorted(dram):
+        starts[node] = at
+        at += length
+        if at == low_memory:
+            at = HIGH_MEMORY
+    private = tuple(
+        PrivateMemory(m["id"], size(m["size"]), m["from"], starts.get(m["id"])) for m in data["private"]
+    )
+    return Topology(
+        name=name,
+        summary=data["summary"],
+        accel=data["accel"],
+        vcpus=data["vcpus"],
+        low_memory=low_memory,
+        nodes=nodes,
+        private=private,
+        distances=tuple((a, b, distance) for a, b, distance in data["distances"]),
+        cxl_window=size(data["cxl_window"]) if "cxl_window" in data else None,
+        provides=tuple(data["provides"]),
+        boot=tuple(data["boot"]),
+    )
+
+
+def _problem(topology: Topology) -> str | None:
+    """The first contradiction in words, or None."""
+    ids = sorted([node.id for node in topology.nodes] + [memory.id for memory in topology.private])
+    dram = topology.dram_by_id()
+    pairs = {frozenset(pair[:2]) for pair in topology.distances}
+    cxl = [memory for memory in topology.private if memory.source == "cxl"]
+    if topology.accel not in ("probe", "tcg", "kvm"):
+        return f"accel is {topology.accel!r}, not probe, tcg or kvm"
+    if ids != list(range(len(ids))):
+        return f"node ids are {ids}; Linux numbers nodes from 0 without gaps"
+    if not dram or dram[0].size != topology.low_memory:
+        return "node 0 has to be exactly low_memory, else addresses of the others are unknown"
+    for memory in topology.private:
+        if memory.source not in ("dram", "cxl"):
+            return f"private node {memory.id} is from {memory.source!r}, not dram or cxl"
+        if memory.size % MEMORY_BLOCK or memory.size < MIN_PRIVATE_BLOCKS * MEMORY_BLOCK:
+            return f"private node {memory.id} needs {MIN_PRIVATE_BLOCKS} or more whole memory blocks of 128M"
+        if memory.source == "dram" and (memory.start is None or memory.start % MEMORY_BLOCK):
+            return f"private node {memory.id} does not start at a memory block"
+    if len(cxl) > 1:
+        return "only one CXL device is supported"
+    if cxl and (cxl[0].id != ids[-1] or not topology.cxl_window or topology.cxl_window % _CFMW_GRANULE):
+        return "the CXL node has to have the highest id (CFMWS after SRAT) and cxl_window a multiple of 256M"
+    if pairs != {frozenset(pair) for pair in itertools.combinations([node.id for node in dram], 2)}:
+        return "distances have to name each pair of DRAM nodes once"
+    if any(distance <= 10 or distance > 254 for _, _, distance in topology.distances):
+        return "a distance to another node is 11 to 254"
+    return None
