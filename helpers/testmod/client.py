@@ -183,20 +183,19 @@ class TestModule:
         memmap_on_memory: bool = False,
         ops: int | None = None,
         callbacks: Callbacks | int = Callbacks.ALL,
-        early_ops: bool = False,
         obj: int = Object.NODE,
         adistance: int = 0,
         name: str = "",
     ) -> None:
         """Plugs a physical range (bytes) as memory of nid.
 
-        ops None: no set_ops at all (closed); else the flags, with the given callbacks. early_ops puts them
-        into np->ops before the add. Raises the raw errno of the add or of set_ops; ERANGE: not a range that
-        may be plugged (see range.c); EOPNOTSUPP: ordinary memory cannot be onlined by a module here.
+        ops None: no set_ops at all (closed); else the flags, with the given callbacks, set once the memory
+        is there. Raises the raw errno of the add or of set_ops; ERANGE: not a range that may be plugged (see
+        range.c); EOPNOTSUPP: ordinary memory cannot be onlined by a module on this kernel.
         """
         flags = CONSTANTS["PNT_PLUG_MEMMAP_ON_MEMORY"] if memmap_on_memory else 0
         if ops is not None:
-            flags |= CONSTANTS["PNT_PLUG_EARLY_OPS" if early_ops else "PNT_PLUG_WITH_OPS"]
+            flags |= CONSTANTS["PNT_PLUG_WITH_OPS"]
         raw = REQUESTS["PLUG"].new(
             nid=nid,
             kind=kind,

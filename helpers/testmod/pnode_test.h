@@ -32,7 +32,9 @@ enum pnt_limits {
 	PNT_NAME_LEN		= 64,
 	PNT_ZONE_NAME_LEN	= 16,
 	PNT_OBJECTS		= 4,		/* raw struct node_private per fd */
+	PNT_MAX_IDS		= 1024,		/* allocations, pins of one fd */
 	PNT_MAX_ALLOC_COUNT	= 1 << 18,	/* objects in one ALLOC */
+	PNT_MAX_THREADS		= 64,		/* KSTACK in one ALLOC */
 	PNT_MAX_ALLOC_PAGES	= 1 << 18,	/* base pages in one ALLOC */
 	PNT_MAX_RESERVE_PAGES	= 1 << 12,	/* ... when it may dip into reserves */
 	PNT_MAX_WALK_PAGES	= 1 << 18,	/* PAGES, PIN */
@@ -147,7 +149,7 @@ enum pnt_callback {
 	PNT_CB_RECLAIM_POLICY	= 5,
 	PNT_CB_MEMORY_FAILURE	= 6,
 	PNT_CB_COUNT		= 7,
-	/* Events only: one folio of the list of the migrate_to before it. */
+	/* Events only: one folio of the list of the migrate_to that follows. */
 	PNT_CB_MIGRATE_FOLIO	= 7,
 };
 
@@ -165,9 +167,12 @@ enum pnt_online {
 };
 
 /*
- * Which struct node_private (or which node_private_ops) a call is about:
- * 0..PNT_OBJECTS-1 are the fd's own, NODE is the one the module has registered
- * for the nid (in PLUG: the fd's own for that nid), NULL passes a null pointer.
+ * Which struct node_private a call is about: 0..PNT_OBJECTS-1 are the fd's own,
+ * NODE is the one the module has registered for the nid, else (and in PLUG) the
+ * fd's own for that nid, NULL passes a null pointer. In SET_OPS and CLEAR_OPS
+ * the value names an ops structure instead: the same numbers, but one of each
+ * for every nid; CLEAR_OPS passes what that number has set last on the nid, or
+ * empty ops that nobody has set. EXDEV: that object is in use for another nid.
  */
 enum pnt_object {
 	PNT_OBJECT_NULL		= -1,
@@ -177,7 +182,6 @@ enum pnt_object {
 enum pnt_plug_flags {
 	PNT_PLUG_MEMMAP_ON_MEMORY = 1 << 0,
 	PNT_PLUG_WITH_OPS	= 1 << 1,	/* set_ops() once the memory is there */
-	PNT_PLUG_EARLY_OPS	= 1 << 2,	/* np->ops filled in before the add */
 };
 
 /*
@@ -239,7 +243,7 @@ enum pnt_entry {
 	PNT_FOLIO_ALLOC_NODE	= 2,	/* __folio_alloc() */
 	PNT_FOLIO_ALLOC_TASK	= 3,	/* folio_alloc(), task policy; nid ignored */
 	PNT_BULK		= 4,	/* alloc_pages_bulk() into an array */
-	PNT_EXACT_NID		= 5,	/* alloc_pages_exact_nid(), size */
+	PNT_EXACT_NID		= 5,	/* alloc_pages_exact_nid(), size; no COMP */
 	PNT_KMALLOC_NODE	= 6,	/* size */
 	PNT_KMEM_CACHE_NODE	= 7,	/* a fresh cache of objects of size */
 	PNT_KVMALLOC_NODE	= 8,	/* size */
@@ -260,6 +264,13 @@ enum pnt_context {
 	PNT_CTX_COUNT		= 4,
 };
 
+/*
+ * EINVAL also: gfp with NOFAIL, zone bits that exclude each other, mobility or
+ * zone bits (MOVABLE, HIGHMEM, DMA...) or COMP for the entries that make kernel
+ * objects (EXACT_NID to VMALLOC_NODE, PERCPU, KSTACK). ENODEV: those entries for
+ * a node that is not online. EOPNOTSUPP: not reachable on this kernel, see the
+ * features. ENOSPC: PNT_MAX_IDS allocations of this fd.
+ */
 enum pnt_alloc_flags {
 	PNT_ALLOC_USE_NODEMASK	= 1 << 0,	/* NODEMASK, FOLIO_NODE, BULK, CONTIG_PAGES */
 };
