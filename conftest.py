@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Wiring only: which fixture modules exist. What they do is written in each of them."""
 
+# A module comes after those it imports, so that pytest can rewrite the assertions of all.
 pytest_plugins = [
     "fixtures.requirement",
     "fixtures.selection",
-    "fixtures.failure",
     "fixtures.testmod",
     "fixtures.nodes",
     "fixtures.knobs",
@@ -13,4 +13,5 @@ pytest_plugins = [
     "fixtures.process",
     "fixtures.pressure",
     "fixtures.invariants",
+    "fixtures.failure",
 ]

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Chapter ZNL: the allocator's zone lists, read by the test module."""
