@@ -5,7 +5,7 @@ import pytest
 
 from fixtures.nodes import PrivateRange
 from fixtures.requirement import requirement
-from helpers.testmod import Kind, NodeStates, TestModule
+from helpers.testmod import NodeStates, TestModule
 from selftests.zonelists.lists import faults, shown, with_state
 
 # P and Q are plugged as private memory; O is Q's range plugged as ordinary memory, a hot-added node.
@@ -31,7 +31,7 @@ def test_lists_after_every_step(
         target = unplugged if step[1] == "P" else second_unplugged
         members = ordinary if step[1] == "O" else private
         if step[0] == "+":
-            target.plug(kind=Kind.ORDINARY if step[1] == "O" else Kind.PRIVATE)
+            target.plug_ordinary() if step[1] == "O" else target.plug()
             members.add(target.nid)
         else:
             target.unplug()
