@@ -5,6 +5,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from tools.cli.arguments import positive
 from tools.cli.exits import Exit
 from tools.doctor import packages
 from tools.errors import UserError
@@ -25,14 +26,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     removing = actions.add_parser("rm", help="remove kernels from the cache")
     removing.add_argument("hash", nargs="*", help="beginning of a hash that pnode kernel list prints")
     removing.add_argument("--all", action="store_true", help="all of them")
-
-
-def positive(text: str) -> int:
-    """Parse a count of at least 1. Raises ValueError."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: must be at least 1")
-    return number
 
 
 def obtain(archive: Path | None = None, jobs: int | None = None) -> cache.BuiltKernel:

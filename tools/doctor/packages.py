@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tools.errors import UserError
 from tools.process import run
@@ -36,11 +37,14 @@ class Group:
 
 def load(path: Path = DATA) -> dict[str, Group]:
     """Return the groups by name. Raises TypeError for a key that does not exist."""
-    data = tomllib.loads(path.read_text())
-    return {
-        name: Group(name=name, **{key: tuple(v) if isinstance(v, list) else v for key, v in group.items()})
-        for name, group in data.items()
-    }
+    data: dict[str, dict[str, Any]] = tomllib.loads(path.read_text())
+    groups = {}
+    for name, table in data.items():
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+        }
+        groups[name] = Group(name=name, **values)
+    return groups
 
 
 def missing_probes(group: Group) -> list[str]:

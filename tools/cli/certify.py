@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A run, from its request to its reports: tests, kernel, module, then a session for each topology."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers import catalogue
+from tools.cli import collect, here, rundir, session, subject
+from tools.cli.exits import Exit
+from tools.cli.list import load_catalogue, select
+from tools.cli.subject import Subject
+from tools.doctor import packages
+from tools.errors import UserError
+from tools.guest import topology as topologies
+from tools.guest.topology import Topology
+from tools.report import RunLog, finish
+from tools.report.events import FILE, SCHEMA
+from tools.report.finishing import verdict_of
+from tools.report.verdict import Verdict
+
+DEADLINE = 120  # seconds a test may take, setup to teardown
+DEFAULT_TOPOLOGIES = ("fast", "cxl")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for. Paths as given; nothing is checked yet."""
+
+    kernel: Path | None = None
+    build: Path | None = None
+    topologies: tuple[str, ...] = ()
+    guests: int | None = None
+    here: bool = False
+    allow_disruptive: bool = False
+    requirements: tuple[str, ...] = ()
+    selection: tuple[str, ...] = ()  # arguments for pytest
+    output: Path | None = None
+    deadline: int = DEADLINE
+    argv: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Done:
+    """A run that got as far as having a directory."""
+
+    code: int
+    run_dir: Path
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What runs where: tests by place, a topology or this machine."""
+
+    places: tuple[Topology, ...]  # empty for --here
+    tests: Mapping[str, list[collect.Collected]]
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.tests)
+
+
+def certify(request: Request) -> Done:
+    """Do a whole run and print its summary. Raises UserError when it cannot begin."""
+    known = load_catalogue()
+    for selector in request.requirements:
+        select(known, selector)
+    given = (
+        here.subject(request.build) if request.here else subject.check_paths(request.kernel, request.build)
+    )
+    plan = plan_tests(request)
+    if not request.here:
+        packages.require(["qemu-cxl" if any(place.cxl for place in plan.places) else "qemu"])
+    if given and given.build_dir is None:
+        session.refuse_kernel_alone(given, plan.places[0])
+    kernel = given or subject.reference()
+    module = kernel.module()
+    run_dir = rundir.new(request.output)
+    with RunLog(run_dir / FILE) as log:
+        log.write("run-start", **start_event(request, run_dir, plan, kernel, known))
+        error = run_sessions(request, plan, kernel, module, run_dir, log, known)
+        code = finish(run_dir, log=log, catalogue=known)
+        done = Done(refine(code, error), run_dir, verdict_of(log.events, known))
+    print(f"results: {run_dir}", flush=True)
+    return done
+
+
+def plan_tests(request: Request) -> Plan:
+    """Ask pytest which tests there are for each place. Raises UserError when there are none at all."""
+    if request.here:
+        places: tuple[Topology, ...] = ()
+        environments = {here.NAME: here.environment(request.allow_disruptive)}
+    else:
+        places = tuple(topologies.load(name) for name in request.topologies or DEFAULT_TOPOLOGIES)
+        environments = {place.name: session.environment(place) for place in places}
+    tests = {
+        name: found
+        for name, environment in environments.items()
+        if (found := collect.collect_tests(request.selection, environment))
+    }
+    if not tests:
+        raise UserError(f"no test matches the selection on {', '.join(environments)} (see pnode list)")
+    return Plan(tuple(place for place in places if place.name in tests), tests)
+
+
+def start_event(
+    request: Request, run_dir: Path, plan: Plan, kernel: Subject, known: catalogue.Catalogue
+) -> dict[str, object]:
+    """Return the fields of run-start."""
+    return {
+        "schema": SCHEMA,
+        "run": run_dir.name,
+        "time": round(time.time(), 3),
+        "kernel": kernel.event(),
+        "topologies": plan.names,
+        "catalogue_hash": known.hash,
+        "argv": list(request.argv),
+    }
+
+
+def run_sessions(
+    request: Request,
+    plan: Plan,
+    kernel: Subject,
+    module: Path,
+    run_dir: Path,
+    log: RunLog,
+    known: catalogue.Catalogue,
+) -> UserError | None:
+    """Run all sessions; an interrupt or an error ends them and goes into the record.
+
+    Returns the error that the summary then tells, if any.
+    """
+    name = ""
+    try:
+        if request.here:
+            name = here.NAME
+            here.run(
+                request.selection, run_dir, module, log, known, request.deadline, request.allow_disruptive
+            )
+            return None
+        for place in plan.places:
+            name = place.name
+            tests = plan.tests[name]
+            guests = session.Guests(place, kernel.image, module, count(place, len(tests), request.guests))
+            if not session.run(guests, tests, request.selection, run_dir, log, known, request.deadline):
+                return None
+    except KeyboardInterrupt:
+        log.write(
+            "problem", topology=name, kind="interrupted", message="interrupted while guests were starting"
+        )
+    except session.UnfitKernel as error:
+        log.write("problem", topology=name, kind="usage", message=str(error))
+        return error
+    except UserError as error:
+        log.write("problem", topology=name, kind="guest", message=str(error))
+        return error
+    return None
+
+
+def count(place: Topology, tests: int, wanted: int | None) -> int:
+    """Return how many guests to run: as asked, else what cores and memory bear, never more than tests."""
+    return min(tests, wanted or session.default_guests(place, os.sched_getaffinity(0)))
+
+
+def refine(code: int, error: UserError | None) -> int:
+    """Return the run's status: reports cannot tell "no guest ever came up" from "nothing was selected"."""
+    return int(Exit.CANNOT_RUN) if isinstance(error, session.UnfitKernel) else code
+
+
+__all__: Sequence[str] = ("DEADLINE", "Done", "Request", "certify")

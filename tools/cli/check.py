@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pnode check: linters, unit tests, then the suite on the reference kernel; one line sums them up."""
+
+import argparse
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tools.cli import rundir
+from tools.cli.arguments import positive
+from tools.cli.certify import Request, certify
+from tools.cli.exits import Exit, worst
+from tools.errors import UserError
+from tools.paths import ROOT
+from tools.report.events import Outcome
+from tools.report.verdict import Verdict
+
+UNIT_TESTS = ("helpers", "fixtures", "tools")
+LINTERS = {
+    "ruff": ("ruff", "check", "."),
+    "mypy": ("mypy",),
+}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What the closing line says."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Self) -> "Counts":
+        return Counts(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-suite", action="store_true", help="linters and unit tests only: no kernel, no guest"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="where the run's directory goes (default: runs)"
+    )
+    parser.add_argument("--guests", type=positive, metavar="N", help="guests at a time")
+
+
+def lint(name: str, words: Sequence[str]) -> Counts:
+    """Run a linter on the repository; it counts as one test."""
+    print(f"== {name}", flush=True)
+    status = subprocess.run([sys.executable, "-m", *words], cwd=ROOT).returncode
+    return Counts(passed=1) if status == 0 else Counts(failed=1)
+
+
+def unit_tests(report: Path) -> Counts:
+    """Run the unit tests of all parts, and count them from their JUnit report."""
+    print("== unit tests", flush=True)
+    argv = [
+        *(sys.executable, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile", f"--junitxml={report}"),
+        *(f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}", *UNIT_TESTS),
+    ]
+    status = subprocess.run(argv, cwd=ROOT).returncode
+    counts = count_junit(report) if report.is_file() else Counts()
+    # Broken before or after the tests: pytest's status says so, the report does not.
+    return counts + Counts(failed=1) if status and not counts.failed else counts
+
+
+def count_junit(report: Path) -> Counts:
+    """Count the test cases of a JUnit report. Raises UserError when it is not XML (full disk)."""
+    try:
+        cases = list(ET.parse(report).iter("testcase"))
+    except ET.ParseError as error:
+        raise UserError(f"{report}: cut short: {error}; is the disk full?") from error
+    failed = sum(case.find("failure") is not None or case.find("error") is not None for case in cases)
+    skipped = sum(case.find("skipped") is not None for case in cases)
+    return Counts(len(cases) - failed - skipped, failed, skipped)
+
+
+def count_suite(verdict: Verdict) -> Counts:
+    """Count a run's tests so that the line agrees with the exit status.
+
+    A test without a result has failed. A deviation from a "should" is shown in the summary and does not fail
+    the run: it counts as skipped.
+    """
+    passed = failed = skipped = 0
+    for test in verdict.tests:
+        if test.outcome is Outcome.PASS:
+            passed += 1
+        elif test.outcome is Outcome.SKIP or (
+            test.outcome is not Outcome.MISS and verdict.level(test) == "should"
+        ):
+            skipped += 1
+        else:
+            failed += 1
+    failed += len(verdict.unattributed)
+    return Counts(passed, failed, skipped)
+
+
+def suite(args: argparse.Namespace) -> tuple[Counts, int]:
+    """Certify the reference kernel; a run that could not start is one failure."""
+    print("== suite on the reference kernel", flush=True)
+    try:
+        done = certify(Request(output=args.output, guests=args.guests))
+    except UserError as error:
+        print(f"pnode: {error}", file=sys.stderr, flush=True)
+        return Counts(failed=1), Exit.CANNOT_RUN
+    counts = count_suite(done.verdict)
+    if done.code and not counts.failed:
+        counts += Counts(failed=1)
+    return counts, done.code
+
+
+def execute(args: argparse.Namespace) -> int:
+    directory = rundir.new(args.output)
+    total = Counts()
+    for name, words in LINTERS.items():
+        total += lint(name, words)
+    total += unit_tests(directory / "unit.xml")
+    codes = [int(Exit.DEVIATES) if total.failed else int(Exit.HOLDS)]
+    if not args.no_suite:
+        counts, code = suite(args)
+        total += counts
+        codes.append(code)
+    print(total, flush=True)
+    return worst(codes)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pnode run: certifies a kernel. Says no to bad input before anything long begins."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.cli.arguments import positive
+from tools.cli.certify import DEADLINE, Request, certify
+from tools.errors import UserError
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    kernel = parser.add_argument_group("which kernel (default: the reference kernel, built on first use)")
+    kernel.add_argument("--kernel", type=Path, metavar="BZIMAGE", help="somebody's kernel; needs --build")
+    kernel.add_argument(
+        "--build", type=Path, metavar="DIR", help="where it was built: the module is built against it"
+    )
+    where = parser.add_argument_group("where")
+    where.add_argument(
+        "--topology",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="kind of guest (repeatable; default: all)",
+    )
+    where.add_argument(
+        "--guests", type=positive, metavar="N", help="guests at a time (default: by cores and memory)"
+    )
+    where.add_argument(
+        "--here", action="store_true", help="on this booted machine instead of a guest; needs root"
+    )
+    where.add_argument(
+        "--allow-disruptive", action="store_true", help="with --here: tests that can harm others, too"
+    )
+    what = parser.add_argument_group("which tests (default: all)")
+    what.add_argument("-k", metavar="EXPRESSION", dest="keyword", help="as pytest -k")
+    what.add_argument("-m", metavar="EXPRESSION", dest="marker", help="as pytest -m")
+    what.add_argument(
+        "--req", action="append", default=[], metavar="ID", help="of a requirement or chapter (repeatable)"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="where the run's directory goes (default: runs)"
+    )
+    parser.add_argument(
+        "--deadline", type=positive, default=DEADLINE, metavar="SECONDS",
+        help=f"a test that runs longer takes its guest with it (default: {DEADLINE})",
+    )  # fmt: skip
+    parser.add_argument("rest", nargs="*", metavar="-- ARGUMENT", help="arguments for pytest, after --")
+
+
+def selection(args: argparse.Namespace) -> list[str]:
+    """Return what pytest is told about the choice of tests."""
+    words: list[str] = []
+    for option, value in (("-k", args.keyword), ("-m", args.marker)):
+        if value is not None:
+            words += [option, value]
+    for selector in args.req:
+        words += ["--req", selector]
+    return [*words, *args.rest]
+
+
+def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
+    """Return the parsed options. Raises UserError for options that exclude each other."""
+    if args.here and (args.kernel or args.topology or args.guests):
+        raise UserError(
+            "--here runs on this machine: --kernel, --topology and --guests make no sense with it"
+        )
+    if args.allow_disruptive and not args.here:
+        raise UserError("--allow-disruptive is for --here; in a guest every test runs anyway")
+    return Request(
+        kernel=args.kernel,
+        build=args.build,
+        topologies=tuple(dict.fromkeys(args.topology)),
+        guests=args.guests,
+        here=args.here,
+        allow_disruptive=args.allow_disruptive,
+        requirements=tuple(args.req),
+        selection=tuple(selection(args)),
+        output=args.output,
+        deadline=args.deadline,
+        argv=tuple(argv),
+    )
+
+
+def execute(args: argparse.Namespace) -> int:
+    done = certify(request(args, sys.argv[1:]))
+    return done.code

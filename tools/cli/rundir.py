@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The directory of a run: runs/<UTC time>-<short id>."""
+
+import os
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tools.errors import UserError
+
+DEFAULT_PARENT = "runs"
+
+
+def new(parent: Path | None) -> Path:
+    """Make the directory of a new run under `parent` (default: runs/ in the current directory).
+
+    Raises UserError naming the directory when it cannot be made or written.
+    """
+    parent = (parent or Path(DEFAULT_PARENT)).resolve()
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    path = parent / f"{stamp}-{secrets.token_hex(2)}"
+    try:
+        path.mkdir(parents=True)
+        probe = path / ".probe"
+        probe.write_bytes(bytes(os.sysconf("SC_PAGE_SIZE")))  # a full disk takes the directory, not a page
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write results to {path}: {error.strerror}; give another --output") from error
+    return path

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""One topology: its guests, and a pytest session whose workers they are."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from helpers import catalogue
+from tools.cli.collect import Collected
+from tools.cli.subject import Subject
+from tools.errors import UserError
+from tools.guest import pool
+from tools.guest.errors import GuestError
+from tools.guest.pool import GuestSpec
+from tools.guest.slot import Slot
+from tools.guest.topology import Topology
+from tools.paths import ROOT
+from tools.report import ControllerPlugin, RunLog, make_live
+
+QEMU_OVERHEAD = 256 << 20  # bytes of a QEMU beside its guest's memory, measured under TCG
+MEMORY_SHARE = 0.8  # of what is available now; the rest is for the host
+RESTARTS = 20  # guests that may be lost in a session before it is given up
+RESTARTS_PER_TEST = 0.1
+
+
+class UnfitKernel(UserError):
+    """The kernel boots, and is not one that can be certified."""
+
+
+@dataclass(frozen=True)
+class Guests:
+    """What to boot, and how many at a time."""
+
+    topology: Topology
+    image: Path
+    module: Path | None
+    count: int
+
+    def spec(self) -> GuestSpec:
+        """Return what the pool wants to know."""
+        return GuestSpec(topology=self.topology, kernel=self.image, module=self.module)
+
+
+def environment(topology: Topology) -> dict[str, str]:
+    """Return what tells a collection on the host for which guest it is."""
+    return {"PNODE_TOPOLOGY": topology.name, "PNODE_PROVIDES": ",".join(topology.provides)}
+
+
+def default_guests(topology: Topology, cores: Collection[int]) -> int:
+    """Return how many guests this machine bears: one a core, as memory allows, at least one."""
+    free = psutil.virtual_memory().available * MEMORY_SHARE
+    by_memory = int(free // (topology.memory + QEMU_OVERHEAD))
+    return max(1, min(len(cores), by_memory))
+
+
+def check_record(record: Mapping[str, object]) -> None:
+    """Judge a guest's ready record. Raises UnfitKernel for a kernel that cannot be certified."""
+    release = record.get("release")
+    if record.get("has_private_memory") is False:
+        raise UnfitKernel(
+            f"kernel {release} has no private memory nodes (no /sys/devices/system/node/has_private_memory)"
+        )
+    insmod = record.get("insmod")
+    if insmod and insmod != "absent":
+        raise UnfitKernel(
+            f"kernel {release} does not load the test module ({insmod}); "
+            "was --build the directory this image was built in?"
+        )
+
+
+@contextlib.contextmanager
+def started(guests: Guests, run_dir: Path) -> Iterator[pool.Pool]:
+    """Boot the guests of a session; they are gone after the block.
+
+    Raises UnfitKernel when a guest says that its kernel is the reason, GuestError otherwise.
+    """
+    try:
+        running = pool.start(guests.spec(), guests.count, run_dir)
+    except GuestError as error:
+        # Too little of a kernel for a worker can still have said on its console what it is.
+        for slot in range(guests.count):
+            boot = Slot(run_dir, slot).current()
+            record = boot.state().get("record") if boot else None
+            if record:
+                check_record(record)
+        raise error
+    with running:
+        yield running
+
+
+def refuse_kernel_alone(kernel: Subject, topology: Topology) -> None:
+    """Boot a kernel given without its build directory, to say what is missing. Always raises UserError."""
+    print(f"pnode: booting {kernel.release or kernel.image} to see what it is", file=sys.stderr, flush=True)
+    alone = Guests(topology, kernel.image, None, 1)
+    with tempfile.TemporaryDirectory(prefix="pnode-") as scratch, started(alone, Path(scratch)) as running:
+        check_record(running.record)
+        release = running.record["release"]
+    raise UserError(
+        f"kernel {release} has private memory nodes; to certify it give --build DIR, where it was built: "
+        "the test module is built against it"
+    )
+
+
+def run(
+    guests: Guests,
+    tests: Sequence[Collected],
+    selection: Sequence[str],
+    run_dir: Path,
+    log: RunLog,
+    known: catalogue.Catalogue,
+    deadline: int,
+) -> bool:
+    """Run the tests of a topology in guests; everything that happens goes into the log.
+
+    Returns False when the run must not go on with the next topology (interrupted). Raises GuestError and
+    UnfitKernel before any test has run.
+    """
+    live = make_live()
+    name = guests.topology.name
+    print(f"pnode: {name}: booting {guests.count} guest(s)", file=sys.stderr, flush=True)
+    with started(guests, run_dir) as running:
+        check_record(running.record)
+        print(
+            f"pnode: {name}: up under {running.accel.name}: {running.accel.reason}",
+            file=sys.stderr,
+            flush=True,
+        )
+        for guest in running.guests:
+            log.write("guest", topology=name, slot=guest.slot, boot=guest.boot.number, state="ready",
+                      reason=None, console=str(guest.boot.console.relative_to(run_dir)),
+                      record=guest.record, seconds=guest.seconds)  # fmt: skip
+        plugin = ControllerPlugin(
+            log,
+            known,
+            name,
+            run_dir,
+            live,
+            float(deadline),
+            accel=running.accel.name,
+            requirements={test.nodeid: list(test.requirements) for test in tests},
+        )
+        restarts = max(RESTARTS, int(len(tests) * RESTARTS_PER_TEST))
+        words = [
+            *common_arguments(),
+            *("--dist=load", "--maxschedchunk=1", f"--max-worker-restart={restarts}"),
+            *(word for tx in running.tx() for word in ("--tx", tx)),
+            *selection,
+        ]
+        status = session(words, plugin, environment(guests.topology))
+    return status != pytest.ExitCode.INTERRUPTED
+
+
+def common_arguments() -> list[str]:
+    """Return pytest's arguments that do not depend on where the tests run."""
+    return [f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}"]
+
+
+def session(words: Sequence[str], plugin: object, env: Mapping[str, str]) -> int:
+    """Run pytest in this process, in the repository: a worker starts in the same directory in its guest."""
+    before = Path.cwd()
+    saved = dict(os.environ)
+    os.environ.update(env)
+    os.environ.pop("PYTEST_ADDOPTS", None)  # meant for another project
+    os.chdir(ROOT)
+    try:
+        return int(pytest.main(list(words), plugins=[plugin]))
+    finally:
+        os.chdir(before)
+        os.environ.clear()
+        os.environ.update(saved)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel under test, and everything that can be said against it before a guest is booted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.cli import kernel as kernel_verb
+from tools.doctor import packages
+from tools.errors import UserError
+from tools.kernel import image, module, recipe, tree
+
+BUILT_IMAGE = "arch/x86/boot/bzImage"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A kernel to certify. `build_dir` is None for an image alone: it can be booted, not certified."""
+
+    image: Path
+    build_dir: Path | None
+    release: str
+    version: str  # all that the image says about itself
+    reference: bool = False
+
+    def event(self) -> dict[str, str]:
+        """The kernel's part of run-start."""
+        return {
+            "release": self.release,
+            "version": self.version,
+            "image": str(self.image),
+            "image_sha256": recipe.digest(self.image),
+        }
+
+    def module(self) -> Path:
+        """Return the test module for it, built when needed. Raises UserError."""
+        if self.build_dir is None:
+            raise UserError(
+                f"--kernel {self.image}: without --build there is nothing to build the module against"
+            )
+        packages.require(["compiler"])
+        return module.build(self.build_dir)
+
+
+def reference() -> Subject:
+    """Return the embedded reference kernel, built when the cache has none. Raises UserError."""
+    built = kernel_verb.obtain()
+    found = image.inspect(built.image)
+    return Subject(built.image, built.build_dir, built.release, found.version, reference=True)
+
+
+def check_paths(kernel: Path | None, build_dir: Path | None) -> Subject | None:
+    """Return the kernel that --kernel and --build name, None when neither does.
+
+    --build alone means the image in it. Raises UserError for what is missing, broken or does not fit.
+    """
+    if kernel is None and build_dir is None:
+        return None
+    if build_dir is not None:
+        tree.require_build_dir(build_dir)
+        tree.require_api(build_dir)
+        kernel = kernel or build_dir / BUILT_IMAGE
+    assert kernel is not None
+    found = image.inspect(kernel)
+    if build_dir is None:
+        return Subject(kernel.resolve(), None, found.release, found.version)
+    built_for = tree.release(build_dir)
+    if found.release and built_for != found.release:
+        raise UserError(
+            f"--kernel is {found.release}, --build {build_dir} is for {built_for}; "
+            "a module built there would not load: give the directory that this image was built in"
+        )
+    return Subject(kernel.resolve(), build_dir.resolve(), built_for, found.version)
