@@ -18,6 +18,7 @@ from helpers.nodemask import NodeMask
 from helpers.wait import wait_until
 
 REMOVE_TIMEOUT = 30.0  # seconds; a killed process may be in the middle of giving back memory
+MOVE_TIMEOUT = 15.0  # seconds for a controller to change hierarchies
 Limit = int | str
 
 
@@ -266,17 +267,38 @@ def mems_allowed(pid: int | None = None) -> NodeMask:
 def cpuset_v1(path: Path) -> Iterator[Cgroup]:
     """A version 1 cpuset hierarchy at `path`; its root group.
 
-    Taken from where it is mounted already, else mounted and unmounted again. EBUSY when a version 2
-    group has cpuset enabled for its children: a controller is in one hierarchy only. A child
-    needs cpuset.cpus and cpuset.mems set before a task can be attached.
+    Taken from where it is mounted already, else mounted and unmounted again. A controller is in one
+    hierarchy only, so it is taken from the version 2 root's children for that long: EBUSY when a group
+    further down has it. A child needs cpuset.cpus and cpuset.mems set before a task can be attached.
     """
     for mount in mounts():
         if mount.version == 1 and "cpuset" in mount.controllers:
             yield Cgroup(mount.path)
             return
     path.mkdir(parents=True, exist_ok=True)
-    sc.mount("cgroup", path, "cgroup", 0, "cpuset")
+    new_root = find_v2()
+    in_use = new_root is not None and "cpuset" in Cgroup(new_root).read("cgroup.subtree_control").split()
+    if new_root is not None and in_use:
+        Cgroup(new_root).write("cgroup.subtree_control", "-cpuset")
     try:
-        yield Cgroup(path)
+        wait_until(lambda: _mount_cpuset(path), MOVE_TIMEOUT, "cpuset to be free for a version 1 mount")
+        try:
+            yield Cgroup(path)
+        finally:
+            sc.umount(path)
     finally:
-        sc.umount(path)
+        if new_root is not None and in_use:
+            root = Cgroup(new_root)
+            wait_until(lambda: "cpuset" in root.controllers, MOVE_TIMEOUT, "cpuset back in version 2")
+            root.enable("cpuset")
+
+
+def _mount_cpuset(path: Path) -> bool:
+    """False while states of removed version 2 groups linger: they go after an RCU grace period."""
+    try:
+        sc.mount("cgroup", path, "cgroup", 0, "cpuset")
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True

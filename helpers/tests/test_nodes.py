@@ -184,9 +184,8 @@ def test_no_memory_hotplug(machine):
 
 
 def test_kernel_threads(machine):
-    for pid, comm, cmdline in ((10, "kswapd2", ""), (11, "kcompactd2", "not a thread"), (12, "bash", "bash")):
-        machine.file(f"proc/{pid}/comm", comm)
-        (machine.root / f"proc/{pid}/cmdline").write_text(cmdline)
+    for pid, comm, parent in ((10, "kswapd2", 2), (11, "kcompactd2", 1), (12, "a) S 2 (b", 1)):
+        machine.file(f"proc/{pid}/stat", f"{pid} ({comm}) S {parent} 0 0 0 -1")
     assert Node(2).kernel_threads() == {"kswapd2"}
 
 
