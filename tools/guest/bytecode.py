@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Compiles ahead, so that a guest neither compiles nor compares times.
 
-Under TCG compiling the standard library and rewriting the assertions of the suite would cost more than the boot.
+Under TCG compiling the standard library and rewriting the assertions of the suite would cost more than the
+boot.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ def compiled_name(path: Path) -> Path:
 def rewritten(path: Path) -> tuple[Path, bytes] | None:
     """pytest's own bytecode, with rewritten assertions, for a test file, and the name it looks for.
 
-    None when the installed pytest does that in an unknown way: then the guest rewrites by itself, which is slower and
-    nothing else. Raises SyntaxError or ValueError when this is no Python.
+    None when the installed pytest does that in an unknown way: then the guest rewrites by itself, which is
+    slower and nothing else. Raises SyntaxError or ValueError when this is no Python.
     """
     try:
         from _pytest.assertion import rewrite

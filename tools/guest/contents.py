@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What goes into a guest: contents.toml applied to this interpreter, its packages and the repository.
 
-A content list is a plain mapping from the path in the guest, which is the path on the host, to the host's file.
-Finding files is all that happens here; turning them into an archive is the layers' job.
+A content list is a plain mapping from the path in the guest, which is the path on the host, to the host's
+file. Finding files is all that happens here; turning them into an archive is the layers' job.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def excluded(relative: str, patterns: list[str]) -> bool:
 
 
 def tree(root: Path, patterns: list[str]) -> list[Path]:
-    """The files below `root` that no pattern (relative to root) excludes, sorted; __pycache__ never counts."""
+    """The files below `root` that no pattern (relative to root) excludes, sorted; no __pycache__."""
     found: list[Path] = []
     for folder, subfolders, files in os.walk(root):
         relative = os.path.relpath(folder, root)
@@ -62,7 +62,9 @@ class Runtime:
     def all(self) -> list[Path]:
         """Every file, sorted."""
         config = [self.config] if self.config else []
-        return sorted([*config, self.interpreter, *self.python, *self.metadata, *self.binaries, *self.terminfo])
+        return sorted(
+            [*config, self.interpreter, *self.python, *self.metadata, *self.binaries, *self.terminfo]
+        )
 
 
 def runtime() -> Runtime:
@@ -120,7 +122,7 @@ def _distributions(wanted: dict[str, list[str]]) -> tuple[list[Path], list[Path]
             if name in wanted["optional"]:
                 continue
             raise GuestError(
-                f"Python package {name} is not installed in {sys.prefix}; run: {sys.executable} -m pip install {name}"
+                f"Python package {name} is missing in {sys.prefix}; run: {sys.executable} -m pip install {name}"
             ) from None
         for file in distribution.files or []:
             path = Path(str(file.locate()))

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Writes cpio archives in the "newc" format that the kernel unpacks as its first root file system.
 
-Own writer because it has to be deterministic (no inode numbers, times or owners of the host get in), needs no root for
-device nodes, and can put bytes into the archive that are nowhere on disk. The format is described in the kernel tree in
-Documentation/driver-api/early-userspace/buffer-format.rst: a header of thirteen 8-digit hexadecimal fields after the magic,
-the name with its NUL, then the data, both padded to a multiple of 4. Several archives may follow each other.
+Own writer because it has to be deterministic (no inode numbers, times or owners of the host get in), needs
+no root for device nodes, and can put bytes into the archive that are nowhere on disk. The format is
+described in the kernel tree in Documentation/driver-api/early-userspace/buffer-format.rst: a header of
+thirteen 8-digit hexadecimal fields after the magic, the name with its NUL, then the data, both padded to a
+multiple of 4. Several archives may follow each other.
 """
 
 from __future__ import annotations

@@ -26,10 +26,11 @@ def is_elf(data: bytes) -> bool:
 
 
 def stripped(data: bytes) -> bytes:
-    """The part of a 64-bit ELF file that a loader reads: symbols for debuggers and section headers are cut off.
+    """The part of a 64-bit ELF file that a loader reads: symbols for debuggers and section headers are cut
+    off.
 
-    Distributions strip their files, self-built interpreters are often three quarters debug data. No binutils needed.
-    Anything that is not such a file comes back as it is.
+    Distributions strip their files, self-built interpreters are often three quarters debug data. No
+    binutils needed. Anything that is not such a file comes back as it is.
     """
     if not is_elf(data) or data[4:6] != _CLASS_64_LITTLE or len(data) < _HEADER_SIZE:
         return data
@@ -37,7 +38,9 @@ def stripped(data: bytes) -> bytes:
     entry_size, entries = struct.unpack_from("<HH", data, 0x36)
     end = max(_HEADER_SIZE, program_offset + entry_size * entries)
     for index in range(entries):
-        file_offset, _, _, file_size = struct.unpack_from("<QQQQ", data, program_offset + index * entry_size + 8)
+        file_offset, _, _, file_size = struct.unpack_from(
+            "<QQQQ", data, program_offset + index * entry_size + 8
+        )
         end = max(end, file_offset + file_size)
     if end >= len(data):
         return data
@@ -48,7 +51,8 @@ def stripped(data: bytes) -> bytes:
 
 
 def shared_libraries(paths: Sequence[str]) -> list[str]:
-    """All shared libraries, the loader included, that the dynamic files in `paths` pull in (sorted host paths).
+    """All shared libraries, the loader included, that the dynamic files in `paths` pull in (sorted host
+    paths).
 
     Asks the loader itself (ldd), so search paths in the file and the host's configuration are honoured.
     Raises GuestError when a library is missing or ldd cannot run.
@@ -58,12 +62,16 @@ def shared_libraries(paths: Sequence[str]) -> list[str]:
     except OSError as error:
         raise GuestError(f"cannot run ldd: {error.strerror}; install: apt-get install libc-bin") from error
     if missing := _LDD_MISSING.findall(done.stdout):
-        raise GuestError(f"shared library {missing[0]} not found; repair the Python installation or its packages")
+        raise GuestError(
+            f"shared library {missing[0]} not found; repair the Python installation or its packages"
+        )
     return sorted(set(_LDD_PATH.findall(done.stdout)))
 
 
 def beside(libraries: Iterable[str], names: Iterable[str]) -> list[str]:
-    """Paths of libraries that are loaded by name only, found in the folders of `libraries` (absent ones left out)."""
+    """Paths of libraries that are loaded by name only, found in the folders of `libraries` (absent ones
+    left out).
+    """
     folders = sorted({str(Path(library).parent) for library in libraries})
     found = []
     for name in names:

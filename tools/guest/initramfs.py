@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Builds and caches initramfs images by the content of what is in them.
 
-Both layers are plain cpio: measured under TCG, unpacking gzip in the guest takes longer than copying what it saves.
+Both layers are plain cpio: measured under TCG, unpacking gzip in the guest takes longer than copying what
+it saves.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ def build(request: Request) -> Image:
     Raises GuestError when something that has to go in is missing, or when the cache cannot be written.
     """
     if len(sys.executable) > layers.MAX_INTERPRETER:
-        raise GuestError(f"the path of the interpreter is too long for a guest ({sys.executable}); move the repository")
+        raise GuestError(
+            f"the path of the interpreter is too long for a guest ({sys.executable}); move the repository"
+        )
     try:
         folder = cache_dir("initramfs")
         runtime = contents.runtime()
@@ -89,7 +92,8 @@ def build(request: Request) -> Image:
 def _runtime(folder: Path, runtime: contents.Runtime) -> tuple[Path, bool]:
     """The runtime layer's file, and whether it was made just now.
 
-    Which libraries are needed takes a second to find out, so the list is kept under a key of everything it depends on.
+    Which libraries are needed takes a second to find out, so the list is kept under a key of everything it
+    depends on.
     """
     loader_config = [path for path in (Path("/etc/ld.so.cache"),) if path.exists()]
     key = _digest([sys.version, sys.prefix], [*runtime.all(), *loader_config])
@@ -126,14 +130,19 @@ def _digest(words: Iterable[str], files: Iterable[Path], named: Mapping[str, Pat
     pairs = [(str(path), path) for path in files] + sorted((named or {}).items())
     for name, path in [*pairs, *((code, own / code) for code in _OWN_CODE)]:
         data = path.read_bytes()
-        state.update(b"%s\0%s\0%o\0%d\0" % (name.encode(), os.path.realpath(path).encode(), path.stat().st_mode, len(data)))
+        state.update(
+            b"%s\0%s\0%o\0%d\0"
+            % (name.encode(), os.path.realpath(path).encode(), path.stat().st_mode, len(data))
+        )
         state.update(data)
     return state.hexdigest()[:20]
 
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when the block ends well: no reader ever sees half a file."""
+    """A temporary file beside `path` that takes its place when the block ends well: no reader ever sees
+    half a file.
+    """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     os.close(handle)
     temporary = Path(name)

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The two archives of an initramfs: the runtime (large, seldom changes) and the suite (small, changes with each edit)."""
+"""The two archives of an initramfs: the runtime (large, seldom changes) and the suite (small, changes with
+each edit).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Mapping
@@ -14,9 +17,17 @@ from tools.guest.cpio import Archive
 
 INSIDE = Path(__file__).with_name("inside")
 
-# Mount points and folders that programs expect. /tmp stays a plain folder of the root file system, which is memory
-# anyway: a tmpfs there would hide a repository or an interpreter that lives below /tmp on the host.
-_FOLDERS = {"/proc": 0o555, "/sys": 0o555, "/dev": 0o755, "/run": 0o755, "/tmp": 0o1777, "/var/tmp": 0o1777, "/root": 0o700}
+# Mount points and folders that programs expect. /tmp stays a plain folder of the root file system, which is
+# memory anyway: a tmpfs there would hide a repository or an interpreter that lives below /tmp on the host.
+_FOLDERS = {
+    "/proc": 0o555,
+    "/sys": 0o555,
+    "/dev": 0o755,
+    "/run": 0o755,
+    "/tmp": 0o1777,
+    "/var/tmp": 0o1777,
+    "/root": 0o700,
+}
 
 # What Python and pytest ask the user database for.
 _PASSWD = b"root:x:0:0:root:/root:/bin/false\n"
@@ -27,9 +38,11 @@ MAX_INTERPRETER = 240
 
 
 def place(archive: Archive, path: Path | str) -> str:
-    """Make the way to `path` as it is on the host: folders as folders, symbolic links as links. Returns the real path.
+    """Make the way to `path` as it is on the host: folders as folders, symbolic links as links. Returns the
+    real path.
 
-    So a file is found in the guest under every name that leads to it on the host. Raises OSError (ELOOP) on a loop.
+    So a file is found in the guest under every name that leads to it on the host. Raises OSError (ELOOP) on
+    a loop.
     """
     todo = list(reversed(PurePosixPath(os.path.abspath(path)).parts[1:]))
     at = ""
@@ -71,24 +84,29 @@ def runtime_layer(runtime: Runtime, libraries: list[Path]) -> Archive:
     archive.file("/etc/group", _GROUP)
 
     add_file(archive, runtime.interpreter)
-    for path in (*libraries, *runtime.binaries, *runtime.terminfo):
-        add_file(archive, path)
+    for file in (*libraries, *runtime.binaries, *runtime.terminfo):
+        add_file(archive, file)
     if Path("/etc/ld.so.cache").exists():  # libraries outside the loader's own folders
         add_file(archive, Path("/etc/ld.so.cache"))
     if runtime.config:
         add_file(archive, runtime.config)
-    for path in runtime.metadata:
-        add_file(archive, path, _trimmed(path))
-    for path in runtime.python:
-        _add_module(archive, path)
+    for file in runtime.metadata:
+        add_file(archive, file, _trimmed(file))
+    for file in runtime.python:
+        _add_module(archive, file)
     return archive
 
 
 def suite_layer(
-    repository: Path, suite: list[Path], interpreter: Path, extra: Mapping[str, Path], entries: Mapping[str, bytes]
+    repository: Path,
+    suite: list[Path],
+    interpreter: Path,
+    extra: Mapping[str, Path],
+    entries: Mapping[str, bytes],
 ) -> Archive:
-    """The suite at the same path as on the host, the guest's own programs, and files given as guest path: host file
-    (`extra`) or guest path: content (`entries`)."""
+    """The suite at the same path as on the host, the guest's own programs, and files given as guest path:
+    host file (`extra`) or guest path: content (`entries`).
+    """
     archive = Archive()
     for path in suite:
         source = path.read_bytes()
@@ -98,7 +116,9 @@ def suite_layer(
     init = (INSIDE / "init.py").read_bytes()
     archive.file("/init", f"#!{interpreter} -I\n".encode() + init, executable=True)
     for path in sorted(INSIDE.glob("guest_*.py")):
-        archive.file(f"/pnode/{path.stem}.pyc", bytecode.compiled(path.read_bytes(), Path("/pnode", path.name)))
+        archive.file(
+            f"/pnode/{path.stem}.pyc", bytecode.compiled(path.read_bytes(), Path("/pnode", path.name))
+        )
     for guest_path, host_file in sorted(extra.items()):
         archive.file(guest_path, host_file.read_bytes())
     for guest_path, data in sorted(entries.items()):
@@ -108,20 +128,21 @@ def suite_layer(
 
 
 def _add_module(archive: Archive, path: Path) -> None:
-    """A library module as bytecode alone: half the bytes, and no second look-up per import."""
+    """A library module with its bytecode. The source is there for the lines that tracebacks show."""
     if path.suffix != ".py":
         add_file(archive, path)
         return
-    real = place(archive, path)
-    source = Path(real).read_bytes()
-    try:
-        archive.file(real + "c", bytecode.compiled(source, path))
-    except (SyntaxError, ValueError):  # templates that only look like Python
-        archive.file(real, source)
+    real = Path(place(archive, path))
+    source = real.read_bytes()
+    archive.file(str(real), source)
+    with contextlib.suppress(SyntaxError, ValueError):  # templates that only look like Python
+        archive.file(str(bytecode.compiled_name(real)), bytecode.compiled(source, path))
 
 
 def _add_bytecode(archive: Archive, path: Path, source: bytes) -> None:
-    """Bytecode beside a source, the importer's and pytest's; none for a file with a syntax error, which pytest reports."""
+    """Bytecode beside a source, the importer's and pytest's; none for a file with a syntax error, which
+    pytest reports.
+    """
     try:
         ahead = [(bytecode.compiled_name(path), bytecode.compiled(source, path)), bytecode.rewritten(path)]
     except (SyntaxError, ValueError):

@@ -15,7 +15,8 @@ from tools.guest.topology import OrdinaryNode, Topology
 
 PROGRAM = "qemu-system-x86_64"
 
-# Names of files in a boot's folder, which is QEMU's working directory: a socket's path may have 107 bytes only.
+# Names of files in a boot's folder, which is QEMU's working directory: a socket's path may have 107 bytes
+# only.
 CONSOLE = "console.log"
 WORKER_SOCKET = "worker.sock"
 QMP_SOCKET = "qmp.sock"
@@ -50,11 +51,15 @@ def version(program: str = PROGRAM) -> tuple[int, int, int]:
     """QEMU's version. Raises GuestError when it is not installed."""
     path = shutil.which(program)
     if path is None:
-        raise GuestError(f"{program} not found; install: apt-get install -t bookworm-backports qemu-system-x86")
+        raise GuestError(
+            f"{program} not found; install: apt-get install -t bookworm-backports qemu-system-x86"
+        )
     done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
     match = re.search(r"version (\d+)\.(\d+)\.(\d+)", done.stdout)
     if not match:
-        raise GuestError(f"{path} --version says nothing usable: {(done.stdout or done.stderr).strip()[:100]!r}")
+        raise GuestError(
+            f"{path} --version says nothing usable: {(done.stdout or done.stderr).strip()[:100]!r}"
+        )
     return int(match[1]), int(match[2]), int(match[3])
 
 
@@ -63,7 +68,8 @@ def check_version(topology: Topology) -> None:
     found = version()
     if topology.cxl and found[:2] < CXL_VERSION:
         raise GuestError(
-            f"QEMU {found[0]}.{found[1]} has no volatile CXL device; topology {topology.name} needs 8.1 or newer. "
+            f"QEMU {found[0]}.{found[1]} has no volatile CXL device; "
+            f"topology {topology.name} needs 8.1 or newer. "
             "Install: apt-get install -t bookworm-backports qemu-system-x86"
         )
 
@@ -112,9 +118,17 @@ def kernel_command_line(topology: Topology, extra: Sequence[str] = ()) -> str:
 
 
 def command(
-    topology: Topology, accel: str, kernel: Path, initrd: Path, *, extra_boot: Sequence[str] = (), console: bool = False
+    topology: Topology,
+    accel: str,
+    kernel: Path,
+    initrd: Path,
+    *,
+    extra_boot: Sequence[str] = (),
+    console: bool = False,
 ) -> list[str]:
-    """The whole command line. `console`: serial console and monitor on the terminal (Ctrl-A x leaves), no worker port."""
+    """The whole command line. `console`: serial console and monitor on the terminal (Ctrl-A x leaves), no
+    worker port.
+    """
     argv = [PROGRAM, *machine(topology, accel), *cxl(topology)]
     argv += ["-kernel", str(kernel), "-initrd", str(initrd)]
     argv += ["-append", kernel_command_line(topology, extra_boot)]

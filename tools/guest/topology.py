@@ -41,7 +41,9 @@ class OrdinaryNode:
 
 @dataclass(frozen=True)
 class PrivateMemory:
-    """Memory for a private node that no kernel has claimed at boot. `start` is its physical address, None for CXL."""
+    """Memory for a private node that no kernel has claimed at boot. `start` is its physical address, None
+    for CXL.
+    """
 
     id: int
     size: int
@@ -100,7 +102,9 @@ def load(name: str) -> Topology:
 
 
 def parse(name: str, text: str) -> Topology:
-    """A topology from TOML text with one table called `name`. Raises GuestError, naming the key, when it is wrong."""
+    """A topology from TOML text with one table called `name`. Raises GuestError, naming the key, when it is
+    wrong.
+    """
     try:
         data = tomllib.loads(text)[name]
     except (tomllib.TOMLDecodeError, KeyError) as error:

@@ -1,29 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guest's first process: mounts, loads the test module, says what this kernel is, runs the worker, powers off.
+"""The guest's first process: mounts, loads the test module, says what this kernel is, runs the worker.
 
-It is the interpreter itself (the image puts "#!<interpreter> -I" on top), so nothing has to be compiled for a target, and
-the worker is a fork of it with everything imported. Whatever goes wrong ends as one line on the serial console:
+It is the interpreter itself (the image puts "#!<interpreter> -I" on top), so nothing has to be compiled for
+a target, and the worker is a fork of it with everything imported. Whatever goes wrong ends as one line on
+the serial console:
 
     pnode-guest: {"state": "ready", ...}
 
-States: ready; nomodule (usable, but the test module did not load; "insmod" has the errno's name); noport (no virtio
-console port, powered off); broken ("error" says why, powered off); and last of all over ("status" of the worker).
+States: ready; nomodule (usable, but the test module did not load; "insmod" has the errno's name); noport
+(no virtio console port, powered off); broken ("error" says why, powered off); and last of all over
+("status" of the worker).
 """
 
 import ctypes
 import errno
+import importlib.util
 import json
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NoReturn
 
 CONFIG = "/pnode/config.json"
 NODES = "/sys/devices/system/node"
 DAX = "/sys/bus/dax/devices"
 PORTS = "/sys/class/virtio-ports"
 
-# type, where, needed: without the first three nothing works, the others exist as the kernel's configuration has them.
+# type, where, needed: without the first three nothing works, the others exist as the kernel's configuration
+# has them.
 MOUNTS = (
     ("proc", "/proc", True),
     ("sysfs", "/sys", True),
@@ -42,17 +49,18 @@ POWER_OFF = 0x4321FEDC
 RECORD_BYTES = 940
 # The port is announced by a message from the host after the driver is bound: give it this long.
 PORT_SECONDS = 3.0
-# A fixed amount of work, to compare how fast guests are: about 3 ms on a present-day core, 15 times that under TCG.
+# A fixed amount of work, to compare how fast guests are: about 3 ms on a present-day core, 15 times that
+# under TCG.
 LOOP = 50_000
 
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def name_of(number):
+def name_of(number: int) -> str:
     return errno.errorcode.get(number, str(number))
 
 
-def read(path, default=""):
+def read(path: str, default: str = "") -> str:
     try:
         with open(path) as file:
             return file.read().strip()
@@ -60,7 +68,7 @@ def read(path, default=""):
         return default
 
 
-def mount_all():
+def mount_all() -> None:
     for kind, where, needed in MOUNTS:
         try:
             os.makedirs(where, exist_ok=True)
@@ -70,22 +78,22 @@ def mount_all():
             raise OSError(ctypes.get_errno(), f"mount {kind}")
 
 
-def say(record):
+def say(record: dict[str, Any]) -> None:
     """Put one record on the kernel log, which the serial console shows."""
     text = json.dumps(record, separators=(", ", ": "))
     if len(text) > RECORD_BYTES and "dax" in record:
-        return say({key: value for key, value in record.items() if key != "dax"})
+        text = json.dumps({key: value for key, value in record.items() if key != "dax"})
     with open("/dev/kmsg", "wb", buffering=0) as log:
         log.write(f"<5>pnode-guest: {text[:RECORD_BYTES]}\n".encode())
 
 
-def power_off():
+def power_off() -> NoReturn:
     libc.reboot(POWER_OFF)
     time.sleep(5)
     os._exit(1)  # the first process going away is a panic, which ends QEMU as well
 
 
-def load_module(path):
+def load_module(path: str | None) -> str | None:
     """None when loaded, else the errno's name, or "absent"."""
     if not path or not os.path.exists(path):
         return "absent"
@@ -98,28 +106,30 @@ def load_module(path):
         os.close(module)
 
 
-def preload(modules, optional):
-    """Import what each worker needs. A missing one of the first kind raises: the image is wrong."""
+def preload(modules: list[str], present: list[str]) -> None:
+    """Import what each worker needs, and look for what pytest wants to import itself. What is missing
+    raises: the image is wrong, and xdist would only see workers that die.
+    """
     for name in modules:
-        __import__(name)
-    for name in optional:
-        try:
-            __import__(name)
-        except Exception as error:  # the suite's own business, pytest will say it again with a traceback
-            print(f"pnode-guest: cannot import {name}: {error!r}", file=sys.stderr)
+        importlib.import_module(name)
+    for name in present:
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(f"no module {name}")
 
 
-def dialect():
+def dialect() -> str | None:
+    """The kernel's dialect as the suite sees it; an image may be without the suite."""
     try:
         from helpers.nodes import detect_dialect
+    except ImportError:
+        return None
+    return detect_dialect()
 
-        return detect_dialect()
-    except Exception as error:
-        return f"unknown: {error!r}"[:80]
 
-
-def find_port(name):
-    """The device of the virtio port with this name, or None. Port numbers depend on the PCI layout, names do not."""
+def find_port(name: str) -> str | None:
+    """The device of the virtio port with this name, or None. Port numbers depend on the PCI layout, names
+    do not.
+    """
     deadline = time.monotonic() + PORT_SECONDS
     while True:
         try:
@@ -134,7 +144,7 @@ def find_port(name):
         time.sleep(0.01)
 
 
-def speed():
+def speed() -> float:
     started = time.perf_counter()
     total = 0
     for number in range(LOOP):
@@ -142,25 +152,27 @@ def speed():
     return round((time.perf_counter() - started) * 1000, 1)
 
 
-def uptime():
+def uptime() -> float:
     return round(time.clock_gettime(time.CLOCK_BOOTTIME), 2)
 
 
-def dax_devices():
+def dax_devices() -> list[list[Any]]:
     try:
         names = sorted(os.listdir(DAX))
     except OSError:
         return []
-    return [[name, int(read(f"{DAX}/{name}/target_node", "-1")), int(read(f"{DAX}/{name}/size", "0"))] for name in names]
+    return [
+        [name, int(read(f"{DAX}/{name}/target_node", "-1")), int(read(f"{DAX}/{name}/size", "0"))]
+        for name in names
+    ]
 
 
-def describe(insmod, port, started):
-    has_private = read(f"{NODES}/has_private_memory", None)
+def describe(insmod: str | None, port: str | None, started: float) -> dict[str, Any]:
     state = "noport" if port is None else "nomodule" if insmod not in (None, "absent") else "ready"
     return {
         "state": state,
         "release": os.uname().release,
-        "has_private_memory": has_private is not None,
+        "has_private_memory": os.path.exists(f"{NODES}/has_private_memory"),
         "dialect": dialect(),
         "insmod": insmod,
         "has_memory": read(f"{NODES}/has_memory"),
@@ -173,7 +185,7 @@ def describe(insmod, port, started):
     }
 
 
-def read_exactly(port, count):
+def read_exactly(port: int, count: int) -> bytes:
     data = b""
     while len(data) < count:
         piece = os.read(port, count - len(data))
@@ -183,30 +195,31 @@ def read_exactly(port, count):
     return data
 
 
-def worker(device, hello):
+def worker(device: str, hello: str) -> None:
     """Become the xdist worker: what `python -c "import sys;exec(eval(sys.stdin.readline()))"` would be.
 
-    The port is opened once for both directions, a second open is EBUSY. The write blocks until a host is there; then the
-    host sends the environment: eight hexadecimal digits of length, and JSON with "env" and "cwd".
+    The port is opened once for both directions, a second open is EBUSY. The write blocks until a host is
+    there; then the host sends the environment: eight hexadecimal digits of length, and JSON with "env" and
+    "cwd".
     """
     os.setsid()
     port = os.open(device, os.O_RDWR)
     os.write(port, hello.encode() + b"\n")
     setup = json.loads(read_exactly(port, int(read_exactly(port, 8), 16)))
-    os.environ.update(setup["env"])
+    os.environ.update(setup["env"], PYTEST_PLUGINS="guest_plugin")
     os.chdir(setup["cwd"])
     os.dup2(port, 0)
     os.dup2(port, 1)
     os.close(port)
-    main = type(sys)("__main__")
+    main = ModuleType("__main__")
     sys.modules["__main__"] = main
     sys.argv[:] = ["-c"]
-    sys.stdin = open(0, closefd=False)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     exec(eval(sys.stdin.readline()), main.__dict__)
 
 
-def start(body, *arguments):
+def start(body: Callable[..., None], *arguments: Any) -> int:
     """Fork and run `body` in the child; returns its process id."""
     child = os.fork()
     if child:
@@ -226,7 +239,7 @@ def start(body, *arguments):
         os._exit(status)
 
 
-def wait_for(child):
+def wait_for(child: int) -> str:
     """Reap everything until `child` ends; returns its status in words."""
     while True:
         ended, status = os.waitpid(-1, 0)
@@ -235,7 +248,7 @@ def wait_for(child):
             return f"exit {code}" if code >= 0 else signal.Signals(-code).name
 
 
-def main():
+def main() -> None:
     started = uptime()
     mount_all()
     with open(CONFIG) as file:
@@ -244,17 +257,17 @@ def main():
     sys.path[:0] = [config["repository"], "/pnode"]
     sys.dont_write_bytecode = True
     insmod = load_module(config["module"])
-    preload(config["preload"], config["preload_suite"])
-    size = [word.partition("=")[2] for word in read("/proc/cmdline").split() if word.startswith("pnode.shell=")]
+    preload(config["preload"], config["present"])
+    size = [
+        word.partition("=")[2] for word in read("/proc/cmdline").split() if word.startswith("pnode.shell=")
+    ]
     port = "shell" if size else find_port(config["port"])
     record = describe(insmod, port, started)
     say(record)
     if port is None:
         return
     if size:
-        from guest_shell import shell
-
-        child = start(shell, size[0], record)
+        child = start(importlib.import_module("guest_shell").shell, size[0], record)
     else:
         child = start(worker, port, config["hello"])
     status = wait_for(child)

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reads a guest's serial console: its records, and what it died of."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_RECORD = re.compile(r"pnode-guest: (\{.*\})")
+_PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
+# What comes before a panic that oops=panic made of an oops; the text up to the line's end names it.
+_OOPS = re.compile(
+    r"((?:BUG: |Oops: |general protection fault|kernel BUG at |divide error|stack segment|double fault).*)"
+)
+_NMI = re.compile(r"NMI: Not continuing|NMI: Unknown")
+
+EXCERPT_LINES = 60
+EXCERPT_BYTES = 8192
+# Lines shown before the first sign of trouble.
+_BEFORE = 5
+
+
+@dataclass(frozen=True)
+class Death:
+    """Why a guest ended, as its console tells: `kind` is panic, oops, nmi (panic that an injected NMI
+    made), over or silent.
+    """
+
+    kind: str
+    text: str
+    excerpt: str
+
+
+def text(path: Path) -> str:
+    """The whole console, however broken its bytes; empty when there is none yet."""
+    try:
+        return path.read_bytes().decode(errors="replace").replace("\r", "")
+    except FileNotFoundError:
+        return ""
+
+
+def records(console: str) -> list[dict[str, Any]]:
+    """What the guest's init logged, in order. A record that is cut off does not count yet."""
+    found = []
+    for match in _RECORD.finditer(console):
+        try:
+            record = json.loads(match[1])
+        except json.JSONDecodeError:
+            continue
+        if isinstance(record, dict) and "state" in record:
+            found.append(record)
+    return found
+
+
+def panic(console: str) -> str | None:
+    """The text of a kernel panic, or None."""
+    match = _PANIC.search(console)
+    return match[1].strip() if match else None
+
+
+def last_line(console: str) -> str:
+    """The last line with something on it, without its time stamp; empty when there is none."""
+    lines = [line for line in console.splitlines() if line.strip()]
+    return re.sub(r"^\[ *[\d.]+\] ", "", lines[-1]).strip() if lines else ""
+
+
+def death(console: str) -> Death:
+    """What a console says about the end of its guest."""
+    lines = console.splitlines()
+    stop = _first(lines, _PANIC)
+    if stop is None:
+        over = [record for record in records(console) if record["state"] == "over"]
+        if over:
+            return Death("over", str(over[-1].get("status", "")), "")
+        return Death("silent", last_line(console), _excerpt(lines, max(0, len(lines) - EXCERPT_LINES // 2)))
+    reason = (_PANIC.search(lines[stop]) or [""])[0]
+    oops = _first(lines[:stop], _OOPS)
+    if oops is not None:
+        reason = (_OOPS.search(lines[oops]) or [""])[0]
+        return Death("oops", reason.strip(), _excerpt(lines, oops - _BEFORE))
+    kind = "nmi" if _NMI.search(lines[stop]) else "panic"
+    reason = reason.removeprefix("Kernel panic - not syncing: ").strip()
+    return Death(kind, reason, _excerpt(lines, stop - _BEFORE))
+
+
+def _first(lines: list[str], pattern: re.Pattern[str]) -> int | None:
+    return next((number for number, line in enumerate(lines) if pattern.search(line)), None)
+
+
+def _excerpt(lines: list[str], start: int) -> str:
+    start = max(0, start)
+    return "\n".join(lines[start : start + EXCERPT_LINES])[:EXCERPT_BYTES]

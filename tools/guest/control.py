@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Ends guests from outside: for the watchdog, and when a run is over."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+from pathlib import Path
+
+from tools.guest.boot import wait_gone
+from tools.guest.qemu import QMP_SOCKET
+from tools.guest.slot import Boot, Slot, slots
+
+_QMP_SECONDS = 2.0
+# A panic's backtraces take a moment on a serial console under TCG.
+_LAST_WORDS_SECONDS = 5.0
+
+
+def kill_slot(run_dir: Path, slot: int, reason: str, *, last_words: bool = True) -> bool:
+    """End the current guest of a slot and note why; False when there was none running.
+
+    With `last_words` the guest first gets an NMI, which makes it panic with the backtrace of what it hangs
+    in; whether or not that works, it is gone when this returns, a few seconds later at most.
+    """
+    boot = Slot(run_dir, slot).current()
+    if boot is None or boot.qemu_pid() is None:
+        return False
+    return kill_boot(boot, reason, last_words=last_words)
+
+
+def kill_boot(boot: Boot, reason: str, *, last_words: bool = False) -> bool:
+    """End one guest; False when it was not running."""
+    pid = boot.qemu_pid()
+    if pid is None:
+        return False
+    (boot.path / "killed").write_text(reason + "\n")
+    if last_words and inject_nmi(boot) and wait_gone(pid, _LAST_WORDS_SECONDS):
+        return True
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    wait_gone(pid, _QMP_SECONDS)
+    return True
+
+
+def kill_all(run_dir: Path, reason: str) -> int:
+    """End every guest of a run; returns how many were running."""
+    return sum(kill_boot(boot, reason) for slot in slots(run_dir) for boot in slot.boots())
+
+
+def inject_nmi(boot: Boot) -> bool:
+    """Interrupt all CPUs of a guest with an NMI; False when QEMU does not answer."""
+    try:
+        _qmp(boot.path, "inject-nmi")
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def connect(folder: Path, name: str) -> socket.socket:
+    """A connection to a Unix socket by folder and name: the whole path may be longer than an address can
+    hold.
+
+    Raises OSError.
+    """
+    handle = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(f"/proc/self/fd/{handle}/{name}")
+    except BaseException:
+        connection.close()
+        raise
+    finally:
+        os.close(handle)
+    return connection
+
+
+def _qmp(folder: Path, command: str) -> None:
+    """One QMP command without arguments. Raises OSError, or ValueError when QEMU refuses it."""
+    with connect(folder, QMP_SOCKET) as connection:
+        connection.settimeout(_QMP_SECONDS)
+        with connection.makefile("rw") as stream:
+            stream.readline()  # greeting
+            for name in ("qmp_capabilities", command):
+                stream.write(json.dumps({"execute": name}) + "\n")
+                stream.flush()
+                # Events may come before the answer.
+                while "return" not in (answer := json.loads(stream.readline())):
+                    if "error" in answer:
+                        raise ValueError(answer["error"].get("desc", "refused"))
