@@ -158,8 +158,11 @@ class Decoder:
 
     @property
     def region(self) -> str | None:
-        """Name of the region the decoder belongs to."""
-        return paths.read_text(self.path / "region") or None
+        """Name of the region the decoder belongs to; None for root decoders, which may hold several."""
+        try:
+            return paths.read_text(self.path / "region") or None
+        except FileNotFoundError:
+            return None
 
     @property
     def dpa_size(self) -> int:

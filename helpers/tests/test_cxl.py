@@ -102,6 +102,7 @@ def test_devices_and_decoders(bus):
     (root,) = cxl.root_decoders()
     assert (root.name, root.kind, root.start, root.size) == ("decoder0.0", "root", 0x190000000, 4 << 30)
     assert (root.target_list, root.port, root.cap_ram) == ([12], "root0", True)
+    assert root.region is None
     assert [one.name for one in cxl.decoders("switch")] == ["decoder1.0", "decoder2.0"]
     assert [one.memdev for one in cxl.decoders("endpoint")] == [first, first, second, second]
     assert cxl.endpoint_decoder(second).name == "decoder4.0"
