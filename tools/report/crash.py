@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Why a guest went away: from what its wrapper noted, or its console, to a kind, one line and an excerpt."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools.guest import console
+from tools.report.events import Kind
+
+__all__ = ["KERNEL_DEATHS", "Death", "boot_directory", "boot_number", "examine"]
+
+#: Deaths that are the kernel's own doing, whether or not a test was running.
+KERNEL_DEATHS = frozenset({Kind.PANIC, Kind.OOPS, Kind.HANG})
+
+#: Seconds. The wrapper notes the reason when it sees QEMU end, which can be after the worker's channel
+#: closed.
+PATIENCE = 3.0
+
+#: First word of the reason in state.json. What is not here ("killed" from outside, "qemu", "worker") says
+#: nothing about the kernel.
+_KINDS = {"panic": Kind.PANIC, "nmi": Kind.PANIC, "oops": Kind.OOPS}
+
+
+@dataclass(frozen=True)
+class Death:
+    """What is known of a guest's end. `console` is relative to the run directory."""
+
+    kind: Kind
+    reason: str
+    excerpt: str = ""
+    console: str | None = None
+    boot: int | None = None
+
+
+def boot_directory(run_dir: Path, slot: int | None) -> Path | None:
+    """Directory of the guest that the slot has now (RUN/guests/slot<k>/boot<j>); None before its first
+    boot."""
+    if slot is None:
+        return None
+    try:
+        return (run_dir / "guests" / f"slot{slot}" / "current").resolve(strict=True)
+    except OSError:
+        return None
+
+
+def boot_number(directory: Path | None) -> int | None:
+    """The j of boot<j>."""
+    match = re.fullmatch(r"boot(\d+)", directory.name) if directory is not None else None
+    return int(match[1]) if match else None
+
+
+def examine(
+    run_dir: Path, slot: int | None, hang: str | None = None, *, sleep: Callable[[float], None] = time.sleep
+) -> Death:
+    """Find out why the slot's guest ended. `hang` is the watchdog's reason when it killed the guest
+    itself."""
+    directory = boot_directory(run_dir, slot)
+    if directory is None:
+        return Death(Kind.HANG, hang) if hang else Death(Kind.GUEST_LOST, "the worker process ended")
+    state = _final_state(directory / "state.json", sleep)
+    log = directory / "console.log"
+    found = console.death(console.text(log))
+    reason = str(state.get("reason") or f"{found.kind}: {found.text}")
+    word, _, text = reason.partition(":")
+    kind = Kind.HANG if hang else _KINDS.get(word, Kind.GUEST_LOST)
+    if kind is Kind.GUEST_LOST:
+        text = reason if word != "silent" else f"the guest ended; last line of its console: {found.text}"
+    return Death(
+        kind,
+        hang or text.strip() or reason,
+        str(state.get("excerpt") or found.excerpt),
+        str(log.relative_to(run_dir.resolve())) if log.exists() else None,
+        boot_number(directory),
+    )
+
+
+def _final_state(path: Path, sleep: Callable[[float], None]) -> dict[str, Any]:
+    """The state once it says how the guest ended, or what there is when patience is over."""
+    waited = 0.0
+    while True:
+        state = _state(path)
+        if state.get("reason") or waited >= PATIENCE:
+            return state
+        sleep(0.1)
+        waited += 0.1
+
+
+def _state(path: Path) -> dict[str, Any]:
+    try:
+        state = json.loads(path.read_text(errors="replace"))
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}

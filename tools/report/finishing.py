@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From a record to the reports: junit.xml, results.ktap, results.tap, summary.txt, and the exit status.
+
+Works on the record of a run that was killed as well; what has no result is MISS there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from tools.report import junit, ktap, summary
+from tools.report.events import FILE, Event, RunLog, read
+from tools.report.verdict import INCOMPLETE, UNABLE, RequirementLike, Verdict, as_event, judge
+
+__all__ = ["finish", "verdict_of"]
+
+
+def verdict_of(events: Iterable[Event], catalogue: Mapping[str, RequirementLike] | None = None) -> Verdict:
+    """Judge events against a catalogue (default: the repository's). Raises CatalogueError when that is
+    broken."""
+    if catalogue is None:
+        from helpers.catalogue import load
+
+        catalogue = load()
+    return judge(events, catalogue.values())
+
+
+def finish(
+    run_dir: Path,
+    *,
+    log: RunLog | None = None,
+    catalogue: Mapping[str, Any] | None = None,
+    stream: TextIO | None = None,
+) -> int:
+    """Write all reports of the run, print the summary, and return the exit status (0, 1, 2 or 3).
+
+    `log`, when the run is still open, adds what could not be written to a full disk; the status is 3 then.
+    Raises OSError when there is no readable record.
+    """
+    stream = stream or sys.stdout
+    events = log.events if log is not None else read(run_dir / FILE).events
+    verdict = verdict_of(events, catalogue)
+    recorded = True
+    if not any(event["event"] == "run-end" for event in events):
+        recorded = _end(run_dir, log, verdict)
+    written = [_write(run_dir / name, text) for name, text in (
+        ("junit.xml", junit.render(verdict)),
+        ("results.ktap", ktap.nested(verdict)),
+        ("results.tap", ktap.flat(verdict)),
+        ("summary.txt", summary.render(verdict, run_dir)),
+    )]
+    print(summary.render(verdict, run_dir, colour=_colour(stream)), end="", file=stream, flush=True)
+    if verdict.exit != UNABLE and not (recorded and all(written)):
+        print("pnode: the record of this run is incomplete", file=stream, flush=True)
+        return INCOMPLETE
+    return verdict.exit
+
+
+def _end(run_dir: Path, log: RunLog | None, verdict: Verdict) -> bool:
+    """Add run-end to the record. Returns whether the whole record could be written."""
+    if log is not None:
+        log.write("run-end", **as_event(verdict))
+        return log.broken is None
+    try:
+        with RunLog(run_dir / FILE) as own:
+            own.write("run-end", **as_event(verdict))
+            return own.broken is None
+    except OSError as error:  # a record kept read-only is still worth a report
+        return error.errno in (errno.EROFS, errno.EACCES)
+
+
+def _write(path: Path, text: str) -> bool:
+    """Replace the file at once, so that no reader sees half of it."""
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        draft.write_text(text, encoding="utf-8", errors="replace")
+        draft.replace(path)
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, "?")
+        print(f"pnode: {path}: {name}, not written", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        return False
+    return True
+
+
+def _colour(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

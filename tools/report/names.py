@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Names of tests in the reports: stable, unique, and in the characters that each format's readers accept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["chapter_of", "class_and_name", "expression", "ktap_names"]
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+#: What `pytest -k` takes as one word.
+_WORD = re.compile(r"^[\w:+\-.\[\]\\/=]+$")
+_KEYWORDS = {"and", "or", "not", "true", "false", "none"}
+
+
+def chapter_of(requirements: Iterable[str], nodeid: str) -> str:
+    """Chapter of a test: of its first requirement, else the folder it lies in."""
+    for identifier in requirements:
+        return identifier.partition("-")[0]
+    return class_and_name(nodeid)[0].partition(".")[0] or "tests"
+
+
+def class_and_name(nodeid: str) -> tuple[str, str]:
+    """Dotted path below selftests/ (with class, if any) and test name with parameters, as JUnit splits
+    them."""
+    head, bracket, parameters = nodeid.partition("[")
+    path, *names = head.split("::")
+    module = path.removeprefix("selftests/").removesuffix(".py").replace("/", ".")
+    if not names:
+        return "", module + bracket + parameters
+    return ".".join([module, *names[:-1]]), names[-1] + bracket + parameters
+
+
+def ktap_names(nodeids: Iterable[str]) -> dict[str, str]:
+    """A name in [A-Za-z0-9_.-] for each test. Where two would be the same, the later in order of id gets a
+    number."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for nodeid in sorted(set(nodeids)):
+        group, name = class_and_name(nodeid)
+        base = safe = _UNSAFE.sub("-", f"{group}.{name}".strip(".").replace("]", "")).strip("-")
+        number = 1
+        while safe in taken:
+            number += 1
+            safe = f"{base}.{number}"
+        taken.add(safe)
+        names[nodeid] = safe
+    return names
+
+
+def expression(nodeid: str) -> str:
+    """What to give to `-k` to select this test (and whatever else has its name in it)."""
+    name = class_and_name(nodeid)[1]
+    if _WORD.match(name) and name.lower() not in _KEYWORDS:
+        return name
+    return name.partition("[")[0]

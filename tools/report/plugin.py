@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The pytest plugin that turns a session into events.
+
+One instance serves one session: on the controller of pytest-xdist, whose workers are guests (instances are
+not forwarded to workers), or in an ordinary pytest that runs the tests in this process. It decides nothing
+about requirements; see verdict.py.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.report.crash import Death, boot_directory, boot_number, examine
+from tools.report.events import Kind, Outcome, RunLog, last_line
+from tools.report.live import Live
+from tools.report.merge import Merged, merge
+from tools.report.problems import Problems
+from tools.report.requirements import requirements_in_source
+from tools.report.rescue import Kill, Rescue, kill_guest
+from tools.report.watchdog import Watchdog
+from tools.report.workers import Workers, guard_replacement, refused_collection, slot_of
+
+__all__ = ["ControllerPlugin"]
+
+
+class ControllerPlugin:
+    """Writes events to `log` and progress to `live`.
+
+    catalogue     known requirement ids
+    deadline      seconds a test may run (setup to teardown) before its guest is killed
+    silence       seconds in which nothing at all happens before the guests are killed; after `grace` more the
+                  session is ended; it must exceed the deadline plus the time a guest may take to boot
+    requirements  ids by nodeid, of a collection on the host; what is missing is read from the tests' source
+    kill          ends the guest of a slot; abort ends the process when nothing else helped
+    """
+
+    def __init__(
+        self,
+        log: RunLog,
+        catalogue: Iterable[str],
+        topology: str,
+        run_dir: Path,
+        live: Live | None = None,
+        deadline: float = 120.0,
+        *,
+        silence: float | None = None,
+        grace: float = 30.0,
+        accel: str | None = None,
+        requirements: Mapping[str, Sequence[str]] | None = None,
+        kill: Kill = kill_guest,
+        abort: Callable[[], None] | None = None,
+    ) -> None:
+        self.log, self.topology, self.run_dir = log, topology, run_dir
+        self.live = live or Live()
+        self.planned: list[str] | None = None
+        self._known = frozenset(catalogue)
+        self._accel = accel
+        self._requirements = {nodeid: list(ids) for nodeid, ids in (requirements or {}).items()}
+        self._config: pytest.Config | None = None
+        self._dsession: Any = None
+        self._distributed = False
+        self._slots: set[int] = set()
+        self._workers = Workers()
+        self._reports: dict[str, list[pytest.TestReport]] = {}
+        self._reported: set[str] = set()
+        self._deaths: dict[Any, Death] = {}
+        self._requeued: set[str] = set()
+        self._problems = Problems(log, self.live, topology)
+        self._rescue = Rescue(
+            log, run_dir, self._problems, deadline=deadline, grace=grace,
+            kill=kill, stuck=self._on_stuck, abort=abort,
+        )
+        self._watchdog = Watchdog(
+            self._workers, deadline=deadline, silence=silence or deadline + 180, grace=grace,
+            overdue=lambda running: self._rescue.overdue(running, distributed=self._distributed),
+            silent=lambda stage: self._rescue.silent(stage, self._slots),
+            tick=self.live.tick, interval=min(0.5, deadline / 10),
+        )
+
+    # --- session
+    # ------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl
+    def pytest_plugin_registered(self, plugin: object, plugin_name: str) -> None:
+        """Send pytest's own terminal output to a file beside the results: the terminal shows progress and a
+        table."""
+        if plugin_name == "terminalreporter" and isinstance(plugin, pytest.TerminalReporter):
+            path = self.run_dir / f"pytest-{self.topology}.log"
+            file = path.open("a", encoding="utf-8", errors="replace")
+            # Nothing was written yet: begin anew, on another file.
+            config = plugin.config
+            plugin.__init__(config, file)  # type: ignore[misc]
+            config.add_cleanup(file.close)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Find out whether workers run the tests, and start the clock."""
+        self._config = session.config
+        self._dsession = session.config.pluginmanager.get_plugin("dsession")
+        self._distributed = self._dsession is not None
+        if self._distributed:
+            guard_replacement(self._dsession, self._on_boot_failure)
+        specs = session.config.getoption("tx", None) or []
+        self.log.write("session-start", topology=self.topology, slots=len(specs) or 1, accel=self._accel)
+        self.live.session(self.topology, len(specs) or 1)
+        self._workers.alive()
+        self._watchdog.start()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Generator[None, None, None]:
+        """Stop the clock, and say why the session ended when it was not by itself."""
+        error = sys.exception()  # pytest finishes the session while a usage error is on its way out
+        if isinstance(error, pytest.UsageError):
+            self._problems.add("usage", str(error))
+        exhausted = getattr(self._dsession, "_summary_report", None)
+        if exhausted:
+            self._problems.add("guest", f"guests were lost too often: {exhausted}")
+        self._watchdog.stop()
+        self._rescue.ended.set()
+        try:
+            yield
+        finally:
+            self.log.write("session-end", topology=self.topology, exitstatus=int(exitstatus))
+            self.live.end()
+
+    @pytest.hookimpl
+    def pytest_xdist_newgateway(self) -> None:
+        """A guest's interpreter answered."""
+        self._workers.alive()
+
+    @pytest.hookimpl
+    def pytest_configure_node(self, node: Any) -> None:
+        """Listen to a new worker."""
+        slot = slot_of(node)
+        if slot is not None:
+            self._slots.add(slot)
+        self._workers.tap(node)
+
+    @pytest.hookimpl
+    def pytest_testnodeready(self, node: Any) -> None:
+        """A guest is ready to collect."""
+        slot = slot_of(node)
+        self._guest(slot, "up", boot=boot_number(boot_directory(self.run_dir, slot)))
+
+    def _guest(self, slot: int | None, state: str, **details: object) -> None:
+        fields: dict[str, object] = {"boot": None, "kind": None, "reason": None, "console": None, **details}
+        self.log.write("guest", topology=self.topology, slot=slot, state=state, **fields)
+
+    @pytest.hookimpl
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        """The plan: what the first guest collected."""
+        self._plan(ids)
+
+    @pytest.hookimpl
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """The plan, when the tests run in this process."""
+        for item in session.items:
+            ids = [str(value) for name, value in item.user_properties if name == "requirement"]
+            self._requirements.setdefault(item.nodeid, ids)
+        self._plan([item.nodeid for item in session.items])
+
+    def _plan(self, ids: Sequence[str]) -> None:
+        if self.planned is not None:  # every guest collects the same
+            return
+        self.planned = list(ids)
+        self.log.write(
+            "plan", topology=self.topology, tests=self.planned,
+            requirements={nodeid: self._ids(nodeid) for nodeid in self.planned},
+        )
+        self.live.plan(len(self.planned))
+
+    def _ids(self, nodeid: str) -> list[str]:
+        if nodeid not in self._requirements:
+            root = self._config.rootpath if self._config else Path.cwd()
+            found = requirements_in_source(root, nodeid)
+            self._requirements[nodeid] = [name for name in found if not self._known or name in self._known]
+        return self._requirements[nodeid]
+
+    # --- problems
+    # -----------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A test file that cannot be imported."""
+        if report.failed:
+            lines = [line for line in str(report.longrepr).splitlines() if line.strip()]
+            errors = [line[1:].strip() for line in lines if line.startswith("E ")]
+            self._problems.add("collection", f"{report.nodeid}: {(errors or lines or ['failed'])[0]}")
+
+    @pytest.hookimpl
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """^C, or pytest-xdist ending a session early."""
+        text = str(excinfo.value)
+        if text == "no guest left":
+            self._problems.add("guest", "no guest is left to run the remaining tests")
+        elif type(excinfo.value) is KeyboardInterrupt:
+            self._problems.add("interrupted", "interrupted; tests without a result are reported as MISS")
+        else:
+            self._problems.add("interrupted", f"stopped: {text}")
+
+    @pytest.hookimpl
+    def pytest_internalerror(self, excrepr: object, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+        """Something broke outside any test. True: pytest prints no traceback, its log file has it."""
+        refused = refused_collection(self._dsession)
+        if refused is not None:
+            self._problems.add("usage", refused)
+        else:
+            what = str(excinfo.value).partition("\n")[0]
+            self._problems.add("internal", f"pytest broke: {excinfo.typename}: {what}")
+        return True
+
+    # --- tests
+    # --------------------------------------------------------------------------------------------------
+
+    @pytest.hookimpl
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test starts."""
+        if not self._distributed:
+            self._workers.start(None, nodeid, None)
+        running = self._workers.started(nodeid)
+        self.log.write(
+            "test-start", topology=self.topology, nodeid=nodeid, slot=running.slot if running else None,
+            **({"time": round(running.started, 3)} if running else {}),
+        )
+
+    @pytest.hookimpl
+    def pytest_runtest_logfinish(self) -> None:
+        """A test that runs in this process ended."""
+        if not self._distributed:
+            self._workers.finish(None)
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Collect the phases of a test; the last one completes it."""
+        reports = self._reports.setdefault(report.nodeid, [])
+        if str(report.when) == "???":  # pytest-xdist's own report for a worker that went away
+            self._on_crash(report, reports)
+            return
+        reports.append(report)
+        if report.when == "teardown":
+            node = getattr(report, "node", None)
+            self._complete(report.nodeid, merge(reports), slot=slot_of(node) if node else None)
+            del self._reports[report.nodeid]
+
+    def _complete(self, nodeid: str, merged: Merged, *, slot: int | None, death: Death | None = None) -> None:
+        if nodeid in self._reported:
+            return
+        self._reported.add(nodeid)
+        ids = merged.requirements or self._ids(nodeid)
+        entry = self.log.write(
+            "test", topology=self.topology, nodeid=nodeid, slot=slot, outcome=merged.outcome,
+            kind=merged.kind, requirements=ids, duration=merged.duration, phases=merged.phases,
+            message=merged.message, longrepr=merged.longrepr, properties=merged.properties,
+            sections=merged.sections, console=death.console if death else None,
+        )
+        self.live.result(entry)
+
+    # --- guests that went away
+    # ----------------------------------------------------------------------------------
+
+    @pytest.hookimpl
+    def pytest_testnodedown(self, node: Any, error: object | None) -> None:
+        """A worker ended; with an error, its guest is lost."""
+        slot = slot_of(node)
+        if not error:
+            self._guest(slot, "down")
+            return
+        cut = self._workers.cut_short(node)
+        running = cut.nodeid if cut is not None and cut.nodeid not in self._reported else None
+        death = self._deaths[node] = examine(self.run_dir, slot, self._rescue.hang_of(slot))
+        reason = death.reason
+        if death.kind is Kind.GUEST_LOST and "Not properly terminated" not in str(error):
+            reason = last_line(error)  # the worker's own last words, e.g. a module it could not import
+        self._guest(
+            slot, "lost", boot=death.boot, kind=death.kind, reason=reason, console=death.console,
+            nodeid=running, after=self._workers.last_finished(node) or (cut.nodeid if cut else None),
+            excerpt=death.excerpt,
+        )
+        where = f"guest slot{slot}" if slot is not None else f"worker {node.gateway.id}"
+        console = f"; console: {death.console}" if death.console else ""
+        self.live.note(f"{where} lost ({death.kind}): {reason}{console}")
+
+    @pytest.hookimpl
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Any) -> None:
+        """Give a test back that was only next in line: it had not started when the guest went away."""
+        cut = self._workers.cut_short(getattr(report, "node", None))
+        if (cut is None or cut.nodeid != crashitem) and crashitem not in self._reported:
+            self._requeued.add(crashitem)
+            sched.mark_test_pending(crashitem)
+
+    def _on_crash(self, report: pytest.TestReport, reports: list[pytest.TestReport]) -> None:
+        if report.nodeid in self._requeued:
+            self._requeued.discard(report.nodeid)
+            return
+        node = getattr(report, "node", None)
+        death = self._deaths.get(node) or Death(Kind.GUEST_LOST, str(report.longrepr))
+        running = self._workers.started(report.nodeid)
+        before = merge(reports)
+        text = f"{death.reason}\n\n{death.excerpt}" if death.excerpt else death.reason
+        if before.longrepr:
+            text += f"\n\nReported before the guest went away:\n{before.longrepr}"
+        merged = Merged(
+            Outcome.FAIL, death.kind, f"{death.kind}: {death.reason}", text,
+            round(self._workers.last_message - running.since, 6) if running else 0.0,
+            before.phases, before.properties, before.sections,
+        )
+        self._complete(report.nodeid, merged, slot=slot_of(node), death=death)
+        self._reports.pop(report.nodeid, None)
+
+    def _on_boot_failure(self, node: Any, error: BaseException) -> None:
+        slot = slot_of(node)
+        name = f"slot{slot}" if slot is not None else str(node.gateway.id)
+        self._problems.add("guest", f"guest {name} could not be replaced: {last_line(error)}")
+
+    def _on_stuck(self, nodeid: str, reason: str, stack: str) -> None:
+        text = f"{reason}\n\n{stack}"
+        merged = Merged(Outcome.FAIL, Kind.HANG, f"hang: {reason}", text, self._rescue.deadline)
+        self._complete(nodeid, merged, slot=None)

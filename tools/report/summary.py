@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The table at the end of a run, by chapter and requirement. Nothing in it is cut off."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tools.report.events import Outcome
+from tools.report.names import expression
+from tools.report.verdict import DEVIATES, HOLDS, INCOMPLETE, RequirementVerdict, Tally, TestVerdict, Verdict
+
+__all__ = ["render", "rerun_command", "totals"]
+
+WIDTH = 110
+#: Lines of a failed test's message; the whole of it, with the traceback, is in junit.xml.
+MESSAGE_LINES = 15
+#: Options that say which kernel or machine is tested; a rerun needs the same.
+_CARRIED = {"--kernel": True, "--build": True, "--here": False, "--allow-disruptive": False}
+_CODES = {
+    Outcome.PASS: "32", Outcome.FAIL: "31;1", Outcome.ERROR: "31", Outcome.MISS: "35", Outcome.SKIP: "33",
+    Outcome.NONE: "2",
+}
+
+
+def render(verdict: Verdict, run_dir: Path, *, colour: bool = False) -> str:
+    """The whole text. Colour codes only when asked for."""
+    if not verdict.tests:
+        return "\n".join([*_problems(verdict), _conclusion(verdict)]) + "\n"
+    parts = [
+        *_head(verdict), "", *_table(verdict, colour), *_expanded(verdict, run_dir, colour),
+        *_deaths(verdict), *_problems(verdict), _conclusion(verdict), totals(verdict),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def totals(verdict: Verdict) -> str:
+    """Tests by outcome, in the words that CI systems know from pytest."""
+    counts = verdict.counts
+    words = [
+        f"{counts.of(Outcome.PASS)} passed",
+        f"{counts.of(Outcome.FAIL)} failed",
+        f"{counts.of(Outcome.SKIP)} skipped",
+    ]
+    errors, missed = counts.of(Outcome.ERROR), counts.of(Outcome.MISS)
+    if errors:
+        words.append(f"{errors} {'error' if errors == 1 else 'errors'}")
+    if missed:
+        words.append(f"{missed} missed")
+    return f"{', '.join(words)} in {verdict.seconds:.1f} s"
+
+
+def rerun_command(verdict: Verdict, test: TestVerdict) -> str:
+    """The command that runs just this test again, on the same kernel."""
+    words = ["tools/pnode", "run", *_carried(verdict)]
+    if "--here" not in words:
+        words += ["--topology", test.topology]
+    if test.requirements:
+        words += ["--req", test.requirements[0]]
+    return shlex.join([*words, "-k", expression(test.nodeid)])
+
+
+def _carried(verdict: Verdict) -> Iterator[str]:
+    argv = iter(str(word) for word in verdict.run.get("argv") or ())
+    for word in argv:
+        if word == "--":
+            return
+        name, equals, _ = word.partition("=")
+        if name in _CARRIED:
+            yield word
+            if _CARRIED[name] and not equals:
+                yield from (value for value in [next(argv, None)] if value is not None)
+
+
+def _head(verdict: Verdict) -> Iterator[str]:
+    kernel = verdict.run.get("kernel") or {}
+    facts = [
+        ("kernel", kernel.get("release")), ("dialect", verdict.run.get("dialect")),
+        ("topology", ", ".join(verdict.topologies)), ("run", verdict.run.get("run")),
+    ]
+    yield "; ".join(f"{name} {value}" for name, value in facts if value)
+
+
+def _table(verdict: Verdict, colour: bool) -> Iterator[str]:
+    rows = [row for row in verdict.requirements if row.outcome is not Outcome.NONE]
+    name_width = max([len(row.id) for row in rows], default=6)
+    columns = {
+        topology: max(len(topology), *(len(_cell(row, topology)) for row in rows)) if rows else len(topology)
+        for topology in verdict.topologies
+    }
+    header = "  ".join(topology.rjust(width) for topology, width in columns.items())
+    yield f"{'requirement':{name_width}}  level   verdict  {header}   (tests passed/run)"
+    chapter = None
+    for row in rows:
+        if row.chapter != chapter:
+            chapter = row.chapter
+            yield f"{chapter}  {_chapter_tally(rows, chapter)}"
+        cells = "  ".join(_cell(row, topology).rjust(width) for topology, width in columns.items())
+        mark = _paint(str(row.outcome).ljust(7), row.outcome, colour)
+        yield f"  {row.id:{name_width}}  {row.level:6}  {mark}  {cells}".rstrip()
+    without = [row.id for row in verdict.requirements if row.outcome is Outcome.NONE]
+    if without:
+        yield from _wrapped("no test in this run: ", " ".join(without))
+    yield ""
+
+
+def _chapter_tally(rows: Iterable[RequirementVerdict], chapter: str) -> str:
+    outcomes = [row.outcome for row in rows if row.chapter == chapter]
+    return f"{outcomes.count(Outcome.PASS)} of {len(outcomes)} hold"
+
+
+def _cell(row: RequirementVerdict, topology: str) -> str:
+    tally = row.by_topology.get(topology, Tally())
+    return f"{tally.of(Outcome.PASS)}/{tally.total}" if tally.total else "-"
+
+
+def _expanded(verdict: Verdict, run_dir: Path, colour: bool) -> Iterator[str]:
+    statements = {row.id: row.statement for row in verdict.requirements}
+    missed = [test for test in verdict.tests if test.outcome is Outcome.MISS]
+    for test in verdict.tests:
+        if test.outcome not in (Outcome.FAIL, Outcome.ERROR):
+            continue
+        level = verdict.level(test)
+        kind = f", {test.kind}" if test.kind else ""
+        outcome = _paint(str(test.outcome), test.outcome, colour)
+        yield f"{outcome} {test.topology} {test.nodeid} ({level}{kind})"
+        for identifier in test.requirements:
+            yield from _wrapped(f"  {identifier}: ", statements.get(identifier, ""))
+        lines = [line for line in test.message.splitlines() if line.strip()]
+        yield from (f"  | {line}" for line in lines[:MESSAGE_LINES])
+        if len(lines) > MESSAGE_LINES:
+            yield f"  | ... {len(lines) - MESSAGE_LINES} more lines in {run_dir / 'junit.xml'}"
+        if test.console:
+            yield f"  console: {run_dir / test.console}"
+        yield f"  again:   {rerun_command(verdict, test)}"
+        yield ""
+    if missed:
+        yield f"MISS {len(missed)} planned tests have no result:"
+        for test in missed:
+            yield f"  {test.topology} {test.nodeid}: {test.message}"
+        yield ""
+
+
+def _deaths(verdict: Verdict) -> Iterator[str]:
+    for event in verdict.unattributed:
+        after = f"after {event['after']}" if event.get("after") else "before its first test"
+        yield f"FAIL {event.get('topology')} kernel died between two tests, {after}: {event.get('reason')}"
+        if event.get("console"):
+            yield f"  console: {event['console']}"
+        yield ""
+
+
+def _problems(verdict: Verdict) -> Iterator[str]:
+    for event in verdict.problems:
+        yield f"pnode: {event.get('topology') or ''}: {event.get('message')}".replace(": : ", ": ")
+    for topology in verdict.unplanned:
+        yield f"pnode: {topology}: no test was planned; its guests never got ready"
+
+
+def _conclusion(verdict: Verdict) -> str:
+    rows = [row for row in verdict.requirements if row.outcome is not Outcome.NONE]
+    must = [row for row in rows if row.level != "should"]
+    holding = sum(row.outcome is Outcome.PASS for row in must)
+    deviating = [row.id for row in must if row.deviates]
+    lesser = [row.id for row in rows if row.level == "should" and row.deviates]
+    unexplained = not (verdict.problems or verdict.unplanned)
+    unable = f"could not run{': no test was selected' if unexplained else ''}"
+    words = [{
+        HOLDS: "every must requirement that was tested holds",
+        DEVIATES: f"deviation: {', '.join(deviating) or 'the kernel died'}",
+        INCOMPLETE: "incomplete: no must deviates, but planned tests have no result",
+    }.get(verdict.exit, unable)]
+    if lesser:
+        words.append(f"deviation of level should: {', '.join(lesser)}")
+    if must:
+        words.append(f"{holding} of {len(must)} must requirements hold")
+    return f"verdict: {'; '.join(words)}"
+
+
+def _wrapped(first: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=" " * len(first), break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _paint(text: str, outcome: Outcome, colour: bool) -> str:
+    return f"\x1b[{_CODES[outcome]}m{text}\x1b[0m" if colour else text

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the events mean: a verdict for each test, each requirement and the run.
+
+A test starts out as MISS and earns another outcome by a result. A requirement holds when at least one of its
+tests passed and none failed, broke or went missing, on whatever topology.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tools.report.crash import KERNEL_DEATHS
+from tools.report.events import Event, Outcome
+from tools.report.names import chapter_of
+
+__all__ = [
+    "DEVIATES", "HOLDS", "INCOMPLETE", "UNABLE", "RequirementVerdict", "Tally", "TestVerdict", "Verdict",
+    "as_event", "judge",
+]
+
+#: Exit statuses of a run; tools/cli documents them for the user.
+HOLDS, DEVIATES, UNABLE, INCOMPLETE = 0, 1, 2, 3
+
+
+class RequirementLike(Protocol):
+    """The part of a catalogue row that a verdict needs."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def chapter(self) -> str: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def statement(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class TestVerdict:
+    """One test on one topology."""
+
+    __test__ = False  # not a test class, whatever pytest makes of the name
+
+    topology: str
+    nodeid: str
+    outcome: Outcome
+    requirements: tuple[str, ...]
+    kind: str | None = None
+    message: str = ""
+    detail: str = ""
+    duration: float = 0.0
+    slot: int | None = None
+    console: str | None = None
+    properties: tuple[tuple[str, str], ...] = ()
+    sections: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def chapter(self) -> str:
+        return chapter_of(self.requirements, self.nodeid)
+
+    @property
+    def bad(self) -> bool:
+        """Whether it shows a deviation or fails to show anything."""
+        return self.outcome in (Outcome.FAIL, Outcome.ERROR, Outcome.MISS)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many tests had which outcome."""
+
+    counts: Mapping[Outcome, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    def of(self, outcome: Outcome) -> int:
+        return self.counts.get(outcome, 0)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The verdict of these tests together; "-" when there are none."""
+        for outcome in (Outcome.FAIL, Outcome.ERROR, Outcome.MISS, Outcome.PASS, Outcome.SKIP):
+            if self.of(outcome):
+                return outcome
+        return Outcome.NONE
+
+
+@dataclass(frozen=True)
+class RequirementVerdict:
+    """One catalogue row; `known` is False for an id that the catalogue does not have (any more)."""
+
+    id: str
+    chapter: str
+    level: str
+    statement: str
+    by_topology: Mapping[str, Tally]
+    known: bool = True
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of all topologies."""
+        counts: Counter[Outcome] = Counter()
+        for tally in self.by_topology.values():
+            counts.update(tally.counts)
+        return Tally(counts).outcome
+
+    @property
+    def deviates(self) -> bool:
+        return self.outcome in (Outcome.FAIL, Outcome.ERROR)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Everything the reports need."""
+
+    run: Event
+    topologies: tuple[str, ...]
+    unplanned: tuple[str, ...]
+    tests: tuple[TestVerdict, ...]
+    requirements: tuple[RequirementVerdict, ...]
+    problems: tuple[Event, ...]
+    #: Guests whose kernel died while no test ran: nobody's result shows it, the run must.
+    unattributed: tuple[Event, ...]
+    seconds: float
+    exit: int
+
+    @property
+    def counts(self) -> Tally:
+        return Tally(Counter(test.outcome for test in self.tests))
+
+    def level(self, test: TestVerdict) -> str:
+        """"must" unless every requirement of the test is a "should"."""
+        levels = {row.level for row in self.requirements if row.id in test.requirements}
+        return "should" if levels == {"should"} else "must"
+
+
+def judge(events: Iterable[Event], catalogue: Iterable[RequirementLike]) -> Verdict:
+    """Join the events of a run with the catalogue. Never raises on an incomplete record."""
+    found = list(events)
+    run = next((event for event in found if event["event"] == "run-start"), {})
+    plans: dict[str, Event] = {}
+    for event in _named(found, "plan"):
+        plans.setdefault(event["topology"], event)
+    topologies = tuple(dict.fromkeys([*run.get("topologies", ()), *plans]))
+    tests = tuple(_tests(found, plans))
+    requirements = tuple(_requirements(tests, topologies, catalogue))
+    unplanned = tuple(name for name in topologies if name not in plans)
+    problems = tuple(_named(found, "problem"))
+    unattributed = tuple(
+        event for event in _named(found, "guest")
+        if event.get("state") == "lost" and event.get("kind") in KERNEL_DEATHS and not event.get("nodeid")
+    )
+    times = [float(event["time"]) for event in found if isinstance(event.get("time"), int | float)]
+    verdict = Verdict(
+        run, topologies, unplanned, tests, requirements, problems, unattributed,
+        max(times) - min(times) if times else 0.0, UNABLE,
+    )
+    object.__setattr__(verdict, "exit", _exit(verdict))
+    return verdict
+
+
+def _named(events: Iterable[Event], name: str) -> Iterable[Event]:
+    return (event for event in events if event["event"] == name)
+
+
+def _tests(events: list[Event], plans: Mapping[str, Event]) -> Iterable[TestVerdict]:
+    results: dict[tuple[str, str], Event] = {}
+    for event in _named(events, "test"):
+        results.setdefault((event["topology"], event["nodeid"]), event)
+    started = {(event["topology"], event["nodeid"]) for event in _named(events, "test-start")}
+    planned = [(topology, nodeid) for topology, plan in plans.items() for nodeid in plan["tests"]]
+    for key in dict.fromkeys([*planned, *results]):
+        topology, nodeid = key
+        if key in results:
+            yield _result(results[key])
+        else:
+            ids = plans[topology].get("requirements", {}).get(nodeid, ())
+            message = "started, but the run ended before its result" if key in started else "never started"
+            yield TestVerdict(topology, nodeid, Outcome.MISS, tuple(ids), message=message)
+
+
+def _result(event: Event) -> TestVerdict:
+    return TestVerdict(
+        event["topology"], event["nodeid"], Outcome(event["outcome"]), tuple(event.get("requirements") or ()),
+        event.get("kind"), event.get("message") or "", event.get("longrepr") or "",
+        float(event.get("duration") or 0),
+        event.get("slot"), event.get("console"),
+        tuple((str(name), str(value)) for name, value in event.get("properties") or ()),
+        tuple((str(title), str(text)) for title, text in event.get("sections") or ()),
+    )
+
+
+def _requirements(
+    tests: Iterable[TestVerdict], topologies: Iterable[str], catalogue: Iterable[RequirementLike]
+) -> Iterable[RequirementVerdict]:
+    counts: dict[str, dict[str, Counter[Outcome]]] = {}
+    for test in tests:
+        for identifier in test.requirements:
+            counts.setdefault(identifier, {}).setdefault(test.topology, Counter())[test.outcome] += 1
+    order = list(topologies)
+
+    def tallies(identifier: str) -> dict[str, Tally]:
+        return {name: Tally(counts.get(identifier, {}).get(name, {})) for name in order}
+
+    rows: dict[str, RequirementLike] = {row.id: row for row in catalogue}
+    for identifier, row in rows.items():
+        yield RequirementVerdict(identifier, row.chapter, row.level, row.statement, tallies(identifier))
+    for identifier in sorted(set(counts) - set(rows)):
+        chapter = identifier.partition("-")[0]
+        statement = "(not in the catalogue)"
+        yield RequirementVerdict(identifier, chapter, "must", statement, tallies(identifier), known=False)
+
+
+def _exit(verdict: Verdict) -> int:
+    """A deviation that was seen is final: nothing that is missing can undo it, so it comes before
+    "incomplete"."""
+    kinds = {event.get("kind") for event in verdict.problems}
+    if kinds & {"usage", "collection"}:
+        return UNABLE
+    if not verdict.tests:
+        return INCOMPLETE if "interrupted" in kinds else UNABLE
+    bad = [test for test in verdict.tests if test.outcome in (Outcome.FAIL, Outcome.ERROR)]
+    if verdict.unattributed or any(verdict.level(test) == "must" for test in bad):
+        return DEVIATES
+    if verdict.unplanned or verdict.counts.of(Outcome.MISS):
+        return INCOMPLETE
+    return HOLDS
+
+
+def as_event(verdict: Verdict) -> dict[str, Any]:
+    """The fields of run-end."""
+    return {
+        "exit": verdict.exit,
+        "counts": {str(outcome): number for outcome, number in verdict.counts.counts.items()},
+        "requirements": {
+            row.id: str(row.outcome) for row in verdict.requirements if row.outcome is not Outcome.NONE
+        },
+    }

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""No run may hang: a thread on the host that looks at the clock.
+
+The timeout inside the guest is softer (a traceback, kernel alive) and comes first. This one does not depend
+on the guest: a test that outlives its deadline takes its guest with it, and a run in which nothing at all
+happens is ended.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from tools.report.workers import Running, Workers
+
+__all__ = ["Watchdog"]
+
+
+class Watchdog(threading.Thread):
+    """Watches the running tests. Times in seconds.
+
+    overdue(running)  a test ran longer than `deadline`; called once for each start of a test
+    silent(stage)     nothing happened for `silence` (stage 1), then once more for each further `grace`
+    tick(running)     about twice a second, for progress displays
+    """
+
+    def __init__(
+        self,
+        workers: Workers,
+        *,
+        deadline: float,
+        silence: float,
+        grace: float,
+        overdue: Callable[[Running], None],
+        silent: Callable[[int], None],
+        tick: Callable[[list[Running]], None],
+        interval: float = 0.5,
+    ) -> None:
+        super().__init__(name="pnode-watchdog", daemon=True)
+        self._workers = workers
+        self._deadline, self._silence, self._grace, self._interval = deadline, silence, grace, interval
+        self._overdue, self._silent, self._tick = overdue, silent, tick
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        """Look at the clock until stop()."""
+        told: set[tuple[str, float]] = set()
+        stage = 0
+        while not self._done.wait(self._interval):
+            now = time.monotonic()
+            running = self._workers.running()
+            self._tick(running)
+            for test in running:
+                if now - test.since > self._deadline and (test.nodeid, test.since) not in told:
+                    told.add((test.nodeid, test.since))
+                    self._overdue(test)
+            quiet = now - self._workers.last_message
+            if quiet < self._silence:
+                stage = 0
+            elif quiet >= self._silence + stage * self._grace:
+                stage += 1
+                self._silent(stage)
+
+    def stop(self) -> None:
+        """End the thread; returns when it has ended, unless called from it."""
+        self._done.set()
+        if self.is_alive() and threading.current_thread() is not self:
+            self.join(timeout=5)

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What runs where: pytest-xdist's workers as seen from the host, at the moment their messages arrive.
+
+pytest-xdist handles messages in one loop, and that loop stands still while a replacement guest boots. A
+deadline that counted from the loop's view would kill healthy guests, so messages are noted in the threads
+that receive them. This also tells which worker a test runs on, which the start hook does not.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tools.report.events import last_line
+
+__all__ = ["Running", "Workers", "guard_replacement", "refused_collection", "slot_of"]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A test that has started and not finished. `since` is time.monotonic(), `started` seconds since the
+    epoch."""
+
+    nodeid: str
+    slot: int | None
+    since: float
+    started: float
+
+
+def slot_of(node: Any) -> int | None:
+    """The guest slot of a worker, from `env:PNODE_SLOT=k` of its --tx; None for an ordinary process."""
+    try:
+        return int(node.gateway.spec.env["PNODE_SLOT"])
+    except (AttributeError, KeyError, ValueError):
+        return None
+
+
+class Workers:
+    """Table of the tests that run now, by worker. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[Any, Running] = {}
+        self._started: dict[str, Running] = {}
+        self._finished: dict[Any, str] = {}
+        self._cut: dict[Any, Running | None] = {}
+        self.last_message = time.monotonic()
+
+    def tap(self, node: Any) -> None:
+        """Note every message of a new worker before pytest-xdist queues it."""
+        deliver: Callable[[tuple[str, dict[str, Any]]], None] = node.putevent
+
+        def arrived(message: tuple[str, dict[str, Any]]) -> None:
+            self._note(node, *message)
+            deliver(message)
+
+        node.putevent = arrived
+
+    def start(self, node: Any, nodeid: str, slot: int | None) -> None:
+        """A test starts on this worker (`None`: in this process)."""
+        with self._lock:
+            self._started[nodeid] = self._running[node] = Running(nodeid, slot, time.monotonic(), time.time())
+        self.alive()
+
+    def finish(self, node: Any) -> None:
+        """The worker's test is over."""
+        with self._lock:
+            done = self._running.pop(node, None)
+            if done is not None:
+                self._finished[node] = done.nodeid
+        self.alive()
+
+    def alive(self) -> None:
+        """Something happened; the run does not stand still."""
+        self.last_message = time.monotonic()
+
+    def running(self) -> list[Running]:
+        """Tests that run now, oldest first."""
+        with self._lock:
+            return sorted(self._running.values(), key=lambda running: running.since)
+
+    def started(self, nodeid: str) -> Running | None:
+        """When and where the test last started."""
+        with self._lock:
+            return self._started.get(nodeid)
+
+    def cut_short(self, node: Any) -> Running | None:
+        """The test that ran on a worker when it went away; None when it was between two tests."""
+        with self._lock:
+            return self._cut.get(node, self._running.get(node))
+
+    def last_finished(self, node: Any) -> str | None:
+        """The last test that the worker finished."""
+        with self._lock:
+            return self._finished.get(node)
+
+    def _note(self, node: Any, name: str, details: dict[str, Any]) -> None:
+        if name == "logstart":
+            self.start(node, details["nodeid"], slot_of(node))
+        elif name in ("logfinish", "runtest_protocol_complete"):
+            self.finish(node)
+        elif name in ("errordown", "workerfinished"):
+            with self._lock:
+                self._cut[node] = self._running.pop(node, None)
+        self.alive()
+
+
+def guard_replacement(dsession: Any, lost: Callable[[Any, BaseException], None]) -> None:
+    """Make the replacement of a dead worker fit for guests.
+
+    Nobody is booted when no test is left for it. A replacement that cannot be booted is reported by
+    `lost(node, error)` and the other guests go on, where pytest-xdist by itself would end the whole run with
+    a traceback.
+    """
+    clone = dsession._clone_node
+
+    def replace(node: Any) -> Any:
+        sched = dsession.sched
+        if sched.collection is not None and not sched.pending:
+            return None
+        try:
+            return clone(node)
+        except Exception as error:  # whatever a boot can raise: EOF, a bad interpreter, a full disk
+            lost(node, error)
+        if not dsession._active_nodes - {node}:
+            dsession.shouldstop = "no guest left"
+        elif sched.collection is None:
+            # The start of the tests waits for this many collections.
+            sched.numnodes -= 1
+            if sched.node2collection and sched.collection_is_completed:
+                sched.schedule()
+        return None
+
+    dsession._clone_node = replace
+
+
+def refused_collection(dsession: Any) -> str | None:
+    """The usage error with which a worker refused to collect, None when none did.
+
+    Such an error does not travel as an event: the worker ends, and only the remains of its channel say why.
+    """
+    manager = getattr(dsession, "nodemanager", None)
+    for gateway in list(manager.group) if manager is not None else []:
+        node: Any = getattr(gateway, "node", None)
+        if getattr(node, "workeroutput", {}).get("exitstatus") != pytest.ExitCode.USAGE_ERROR:
+            continue
+        try:
+            node.channel.waitclose(2)
+        except Exception as error:
+            return last_line(error).removeprefix("_pytest.config.exceptions.UsageError: ")
+        return "a guest refused to collect the tests"
+    return None
