@@ -11,6 +11,7 @@ from fixtures.requirement import requirement
 NAME = "System RAM (pnode_iomem)"
 PLAIN = "System RAM"
 FIRMWARE_MAP = Path("/sys/firmware/memmap")
+ENTRY = ("start", "end", "type")
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,10 @@ def iomem() -> Iterator[Resource]:
         yield Resource(int(first, 16), int(last, 16) + 1, name)
 
 
-def firmware_map() -> set[tuple[str, str, str]]:
+def firmware_map() -> set[tuple[str, ...]]:
     """Entries of /sys/firmware/memmap (start, end, type); empty where the kernel has none."""
     entries = FIRMWARE_MAP.iterdir() if FIRMWARE_MAP.is_dir() else ()
-    return {
-        (*((entry / name).read_text().strip() for name in ("start", "end", "type")),) for entry in entries
-    }
+    return {tuple((entry / name).read_text().strip() for name in ENTRY) for entry in entries}
 
 
 @requirement("DSC-08")

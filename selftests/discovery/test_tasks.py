@@ -13,7 +13,7 @@ from fixtures.nodes import OpenNode, PrivateNode, PrivateRange
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from helpers import syscalls
-from helpers.cgroup import mems_allowed
+from helpers.cgroup import Cgroup, mems_allowed
 from helpers.constants import MPOL_F_MEMS_ALLOWED, Mode
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodemask import NodeMask
@@ -81,6 +81,16 @@ def on_nodes(nodes: list[int]) -> Iterator[None]:
     yield
 
 
+def wait_anon(group: Cgroup, nid: int, nbytes: int) -> None:
+    """Wait for so much anonymous memory on the node: statistics are flushed every two seconds at the
+    latest."""
+    wait_until(
+        lambda: group.numa_stat()["anon"].get(nid) == nbytes,
+        5,
+        lambda: f"{nbytes} bytes of anon on node {nid}: {group.numa_stat()['anon']}",
+    )
+
+
 @requirement("DSC-09")
 def test_memory_numa_stat_counts_them_under_the_node(
     open_node: OpenNode, second_ordinary_node: Node, memcg: MemcgFactory, child: ChildFactory
@@ -90,16 +100,8 @@ def test_memory_numa_stat_counts_them_under_the_node(
     holder = child.start(on_nodes, [node.nid, second_ordinary_node.nid], cgroup=group)
     holder.step()
 
-    def anon_on(nid: int) -> int:
-        return group.numa_stat()["anon"].get(nid, 0)
-
     for nid in (node.nid, second_ordinary_node.nid):
-        # Statistics are flushed every two seconds at the latest.
-        wait_until(
-            lambda nid=nid: anon_on(nid) == PAGES * PAGE_SIZE,
-            5,
-            lambda nid=nid: f"{PAGES * PAGE_SIZE} bytes of anon on node {nid}: {group.numa_stat()['anon']}",
-        )
+        wait_anon(group, nid, PAGES * PAGE_SIZE)
     holder.finish()
 
 
