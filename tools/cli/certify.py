@@ -76,9 +76,16 @@ def certify(request: Request) -> Done:
         packages.require(["qemu-cxl" if any(place.cxl for place in plan.places) else "qemu"])
     if given and given.build_dir is None:
         session.refuse_kernel_alone(given, plan.places[0])
-    kernel = given or subject.reference()
-    module = kernel.module()
-    run_dir = rundir.new(request.output)
+    with rundir.new(request.output) as run_dir:
+        kernel = given or subject.reference()
+        module = kernel.module()
+        return run_all(request, plan, kernel, module, run_dir, known)
+
+
+def run_all(
+    request: Request, plan: Plan, kernel: Subject, module: Path, run_dir: Path, known: catalogue.Catalogue
+) -> Done:
+    """Run what is planned and write the reports; whatever happens is in the record."""
     with RunLog(run_dir / FILE) as log:
         log.write("run-start", **start_event(request, run_dir, plan, kernel, known))
         error = run_sessions(request, plan, kernel, module, run_dir, log, known)

@@ -61,17 +61,27 @@ def top_parser() -> argparse.ArgumentParser:
 
 
 def parse(argv: Sequence[str]) -> tuple[Verb, argparse.Namespace]:
-    """Return the verb's module and its parsed arguments. Raises SystemExit on bad usage."""
-    top = top_parser().parse_args(argv)
+    """Return the verb's module and its parsed arguments. Raises SystemExit on bad usage.
+
+    What follows `--` is not ours to parse: it ends up in `pytest_arguments`, where the verb has such.
+    """
+    end = list(argv).index("--") if "--" in argv else len(argv)
+    top = top_parser().parse_args(argv[:end])
     verb = cast(Verb, importlib.import_module(f"tools.cli.{top.verb}"))
     parser = OneLineParser(
         prog=f"pnode {top.verb}",
         description=VERBS[top.verb],
         epilog=EXIT_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     verb.configure(parser)
-    return verb, parser.parse_args(top.rest)
+    args = parser.parse_args(top.rest)
+    if "pytest_arguments" in args:
+        args.pytest_arguments = list(argv[end + 1 :])
+    elif end < len(argv):
+        parser.error("nothing can follow --: only `pnode run` passes arguments on to pytest")
+    return verb, args
 
 
 def terminated(_signum: int, _frame: FrameType | None) -> NoReturn:

@@ -47,7 +47,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--deadline", type=positive, default=DEADLINE, metavar="SECONDS",
         help=f"a test that runs longer takes its guest with it (default: {DEADLINE})",
     )  # fmt: skip
-    parser.add_argument("rest", nargs="*", metavar="-- ARGUMENT", help="arguments for pytest, after --")
+    parser.set_defaults(pytest_arguments=[])
+    parser.epilog = f"Arguments after -- go to pytest.\n\n{parser.epilog}"
 
 
 def selection(args: argparse.Namespace) -> list[str]:
@@ -58,7 +59,7 @@ def selection(args: argparse.Namespace) -> list[str]:
             words += [option, value]
     for selector in args.req:
         words += ["--req", selector]
-    return [*words, *args.rest]
+    return [*words, *args.pytest_arguments]
 
 
 def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:

@@ -3,6 +3,8 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,10 +13,12 @@ from tools.errors import UserError
 DEFAULT_PARENT = "runs"
 
 
-def new(parent: Path | None) -> Path:
+@contextmanager
+def new(parent: Path | None) -> Iterator[Path]:
     """Make the directory of a new run under `parent` (default: runs/ in the current directory).
 
-    Raises UserError naming the directory when it cannot be made or written.
+    It is gone again when the block ends without having written anything. Raises UserError naming the
+    directory when it cannot be made or written.
     """
     parent = (parent or Path(DEFAULT_PARENT)).resolve()
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -26,4 +30,8 @@ def new(parent: Path | None) -> Path:
         probe.unlink()
     except OSError as error:
         raise UserError(f"cannot write results to {path}: {error.strerror}; give another --output") from error
-    return path
+    try:
+        yield path
+    finally:
+        with suppress(OSError):
+            path.rmdir()  # only if empty

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Options of run, what they exclude, and what is said against a kernel."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tools.cli import main as cli
+from tools.cli import run, rundir, session, subject
+from tools.cli.certify import DEADLINE, Request
+from tools.errors import UserError
+from tools.guest import topology
+from tools.kernel.tests.test_image import bzimage
+from tools.paths import ROOT
+
+
+def parse(*words: str) -> Request:
+    _, args = cli.parse(["run", *words])
+    return run.request(args, ["run", *words])
+
+
+def test_defaults() -> None:
+    assert parse() == Request(deadline=DEADLINE, argv=("run",))
+
+
+def test_all_options() -> None:
+    words = "--kernel K --build B --topology cxl --topology fast --topology cxl --guests 3 --deadline 9"
+    found = parse(
+        *words.split(), "-k", "a or b", "-m", "core", "--req", "ISO", "--req", "DSC-01", "--", "-x", "--", "p"
+    )
+    assert found.kernel == Path("K")
+    assert found.build == Path("B")
+    assert found.topologies == ("cxl", "fast")
+    assert (found.guests, found.deadline) == (3, 9)
+    assert found.requirements == ("ISO", "DSC-01")
+    expected = ("-k", "a or b", "-m", "core", "--req", "ISO", "--req", "DSC-01", "-x", "--", "p")
+    assert found.selection == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--here", "--kernel", "K"], "make no sense"),
+        (["--here", "--topology", "fast"], "make no sense"),
+        (["--allow-disruptive"], "is for --here"),
+    ],
+)
+def test_options_that_exclude_each_other(words: Sequence[str], reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
+        parse(*words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["run", "--guests", "none"], ["run", "--topolog", "fast"], ["run", "stray"], ["list", "--", "-x"]],
+)
+def test_bad_options(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.parse(words)
+    assert caught.value.code == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.fixture
+def kernel(tmp_path: Path) -> Path:
+    """A build directory with an image of the same release."""
+    for name, text in {
+        "Makefile": "",
+        ".config": "",
+        "Module.symvers": "",
+        "include/generated/utsrelease.h": '#define UTS_RELEASE "6.12.117-pnode"\n',
+        "include/linux/node_private.h": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    image = tmp_path / subject.BUILT_IMAGE
+    image.parent.mkdir(parents=True)
+    image.write_bytes(bzimage())
+    return tmp_path
+
+
+def test_build_directory_alone_means_its_image(kernel: Path) -> None:
+    found = subject.check_paths(None, kernel)
+    assert found is not None
+    assert found.image == kernel / subject.BUILT_IMAGE
+    assert found.release == "6.12.117-pnode"
+    assert subject.check_paths(None, None) is None
+
+
+def test_image_and_directory_of_two_kernels(kernel: Path) -> None:
+    (kernel / "include/generated/utsrelease.h").write_text('#define UTS_RELEASE "6.1.0-other"\n')
+    with pytest.raises(UserError, match=r"--kernel is 6.12.117-pnode, --build .* is for 6.1.0-other"):
+        subject.check_paths(kernel / subject.BUILT_IMAGE, kernel)
+
+
+def test_image_alone_cannot_have_a_module(kernel: Path) -> None:
+    found = subject.check_paths(kernel / subject.BUILT_IMAGE, None)
+    assert found is not None
+    assert found.build_dir is None
+    with pytest.raises(UserError, match="without --build"):
+        found.module()
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        ({"release": "6.1.0", "has_private_memory": False}, r"6\.1\.0 has no private memory nodes"),
+        (
+            {"release": "6.9", "has_private_memory": True, "insmod": "ENOEXEC"},
+            r"does not load the test module \(ENOEXEC\)",
+        ),
+    ],
+)
+def test_unfit_kernels(record: dict[str, object], reason: str) -> None:
+    with pytest.raises(session.UnfitKernel, match=reason):
+        session.check_record(record)
+
+
+@pytest.mark.parametrize("insmod", [None, "absent"])
+def test_fit_kernel(insmod: str | None) -> None:
+    session.check_record({"release": "6.12", "has_private_memory": True, "insmod": insmod})
+
+
+@pytest.mark.parametrize(
+    ("free_gib", "cores", "guests"), [(64, 2, 2), (64, 16, 16), (4, 16, 1), (0, 2, 1), (12, 16, 3)]
+)
+def test_default_number_of_guests(
+    monkeypatch: pytest.MonkeyPatch, free_gib: int, cores: int, guests: int
+) -> None:
+    class Memory:
+        available = free_gib << 30
+
+    monkeypatch.setattr(session.psutil, "virtual_memory", Memory)
+    assert session.default_guests(topology.load("fast"), range(cores)) == guests
+
+
+def test_run_directory_without_results_goes(tmp_path: Path) -> None:
+    with rundir.new(tmp_path / "out") as empty:
+        assert empty.is_dir()
+    assert not empty.exists()
+    with rundir.new(tmp_path / "out") as used:
+        (used / "results.jsonl").touch()
+    assert used.is_dir()
+    assert used.parent == tmp_path / "out"
+
+
+def test_run_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(UserError, match=f"cannot write results to {tmp_path}/file/"),
+        rundir.new(tmp_path / "file"),
+    ):
+        pass
+
+
+def test_session_leaves_directory_and_environment_as_they_were(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: dict[str, str | None] = {}
+
+    def fake_pytest(_words: list[str], plugins: list[object]) -> int:
+        seen["cwd"] = str(Path.cwd())
+        seen["topology"] = session.os.environ.get("PNODE_TOPOLOGY")
+        seen["addopts"] = session.os.environ.get("PYTEST_ADDOPTS")
+        return 0
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--foreign")
+    monkeypatch.setattr(session.pytest, "main", fake_pytest)
+    assert session.session([], object(), {"PNODE_TOPOLOGY": "fast"}) == 0
+    assert seen == {"cwd": str(ROOT), "topology": "fast", "addopts": None}
+    assert Path.cwd() == tmp_path
+    assert session.os.environ["PYTEST_ADDOPTS"] == "--foreign"
+    assert "PNODE_TOPOLOGY" not in session.os.environ
