@@ -133,7 +133,7 @@ class NodeStates(IntFlag):
 
 
 class NodeFlags(IntFlag):
-    """What else is known about a node; BUSY: a plug or unplug runs, per-CPU counts read 0."""
+    """What else is known about a node; BUSY: an unplug of a range of it runs."""
 
     NONE = 0
     PRIVATE = 1 << 0

@@ -267,7 +267,7 @@ enum pnt_context {
 /*
  * EINVAL also: gfp with NOFAIL, zone bits that exclude each other, mobility or
  * zone bits (MOVABLE, HIGHMEM, DMA...) or COMP for the entries that make kernel
- * objects (EXACT_NID to VMALLOC_NODE, PERCPU, KSTACK). ENODEV: those entries for
+ * objects (EXACT_NID to VMALLOC_NODE, PERCPU, KSTACK), COMP for CONTIG_*. ENODEV: those entries for
  * a node that is not online. EOPNOTSUPP: not reachable on this kernel, see the
  * features. ENOSPC: PNT_MAX_IDS allocations of this fd.
  */
@@ -372,7 +372,7 @@ enum pnt_node_flags {
 	PNT_NODE_HAS_OPS	= 1 << 2,	/* as the module's last set_ops left it */
 	PNT_NODE_KSWAPD		= 1 << 3,
 	PNT_NODE_KCOMPACTD	= 1 << 4,
-	PNT_NODE_BUSY		= 1 << 5,	/* plug or unplug running: pcp reads 0 */
+	PNT_NODE_BUSY		= 1 << 5,	/* an unplug is running */
 	PNT_NODE_BLOCKED	= 1 << 6,	/* np->migration_blocked */
 };
 
