@@ -162,9 +162,9 @@ class TestModule:
         return fcntl.ioctl(self.fileno(), request, address)
 
     def _call(self, name: str, raw: Any) -> None:
-        request = REQUESTS[name]
+        fd, request = self.fileno(), REQUESTS[name]
         try:
-            fcntl.ioctl(self.fileno(), request.number, ffi.buffer(raw), True)
+            fcntl.ioctl(fd, request.number, ffi.buffer(raw), True)
         except OSError as error:
             number = error.errno or 0
             label = errno_names.errorcode.get(number, str(number))
