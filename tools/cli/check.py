@@ -21,7 +21,7 @@ from tools.report.verdict import Verdict
 
 UNIT_TESTS = ("helpers", "fixtures", "tools")
 LINTERS = {
-    "ruff": ("ruff", "check", "."),
+    "ruff": ("ruff", "check", ".", "tools/pnode"),
     "mypy": ("mypy",),
 }
 

@@ -55,7 +55,8 @@ def python() -> Finding:
 def packages_of_python() -> bool:
     """Tell whether the base interpreter can make environments."""
     base = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")
-    argv = [str(base) if base.exists() else sys.executable, "-c", "import venv, ensurepip; ensurepip.version()"]
+    probe = "import venv, ensurepip; ensurepip.version()"
+    argv = [str(base) if base.exists() else sys.executable, "-c", probe]
     return subprocess.run(argv, capture_output=True, timeout=TIMEOUT).returncode == 0
 
 
