@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What came of a call, as a word: for tests that compare errnos and want the failure to name what was seen."""
+"""What came of a call, as a word: a test that compares errnos then says what it saw when it fails."""
 
 import errno
 from collections.abc import Callable
