@@ -2,7 +2,9 @@
 """A run, from its request to its reports: tests, kernel, module, then a session for each topology."""
 
 import os
+import subprocess
 import time
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from tools.doctor import packages
 from tools.errors import UserError
 from tools.guest import topology as topologies
 from tools.guest.topology import Topology
+from tools.paths import ROOT
 from tools.report import RunLog, finish
 from tools.report.events import FILE, SCHEMA
 from tools.report.finishing import verdict_of
@@ -87,8 +90,11 @@ def run_all(
 ) -> Done:
     """Run what is planned and write the reports; whatever happens is in the record."""
     with RunLog(run_dir / FILE) as log:
-        log.write("run-start", **start_event(request, run_dir, plan, kernel, known))
-        error = run_sessions(request, plan, kernel, module, run_dir, log, known)
+        opening = Opening(log, start_event(request, run_dir, plan, kernel, known))
+        setting = session.Setting(
+            run_dir, log, known, request.selection, float(request.deadline), opening.write
+        )
+        error = run_sessions(request, plan, kernel, module, setting)
         code = finish(run_dir, log=log, catalogue=known)
         done = Done(refine(code, error), run_dir, verdict_of(log.events, known))
     print(f"results: {run_dir}", flush=True)
@@ -113,6 +119,21 @@ def plan_tests(request: Request) -> Plan:
     return Plan(tuple(place for place in places if place.name in tests), tests)
 
 
+class Opening:
+    """Writes run-start once: when a guest has said which dialect its kernel speaks, or it is clear that
+    none will."""
+
+    def __init__(self, log: RunLog, fields: Mapping[str, object]) -> None:
+        self._log = log
+        self._fields: dict[str, object] | None = dict(fields)
+
+    def write(self, dialect: str) -> None:
+        """Write the event if it is not there yet; the dialect is empty when nobody could say."""
+        if self._fields is not None:
+            self._log.write("run-start", dialect=dialect or None, **self._fields)
+            self._fields = None
+
+
 def start_event(
     request: Request, run_dir: Path, plan: Plan, kernel: Subject, known: catalogue.Catalogue
 ) -> dict[str, object]:
@@ -120,6 +141,7 @@ def start_event(
     return {
         "schema": SCHEMA,
         "run": run_dir.name,
+        "suite": suite_version(),
         "time": round(time.time(), 3),
         "kernel": kernel.event(),
         "topologies": plan.names,
@@ -128,42 +150,45 @@ def start_event(
     }
 
 
+def suite_version() -> str:
+    """Return the version of this suite: of the project, and of the commit where there is one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    described = subprocess.run(
+        ["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True
+    )
+    return f"{project}+{described.stdout.strip()}" if described.returncode == 0 else str(project)
+
+
 def run_sessions(
-    request: Request,
-    plan: Plan,
-    kernel: Subject,
-    module: Path,
-    run_dir: Path,
-    log: RunLog,
-    known: catalogue.Catalogue,
+    request: Request, plan: Plan, kernel: Subject, module: Path, setting: session.Setting
 ) -> UserError | None:
     """Run all sessions; an interrupt or an error ends them and goes into the record.
 
     Returns the error that the summary then tells, if any.
     """
-    name = ""
+
+    def problem(kind: str, message: str) -> None:
+        setting.announce("")
+        setting.log.write("problem", topology=name, kind=kind, message=message)
+
+    name = here.NAME
     try:
         if request.here:
-            name = here.NAME
-            here.run(
-                request.selection, run_dir, module, log, known, request.deadline, request.allow_disruptive
-            )
+            here.run(module, plan.tests[name], setting, request.allow_disruptive)
             return None
         for place in plan.places:
             name = place.name
             tests = plan.tests[name]
             guests = session.Guests(place, kernel.image, module, count(place, len(tests), request.guests))
-            if not session.run(guests, tests, request.selection, run_dir, log, known, request.deadline):
+            if not session.run(guests, tests, setting):
                 return None
     except KeyboardInterrupt:
-        log.write(
-            "problem", topology=name, kind="interrupted", message="interrupted while guests were starting"
-        )
+        problem("interrupted", "interrupted while guests were starting")
     except session.UnfitKernel as error:
-        log.write("problem", topology=name, kind="usage", message=str(error))
+        problem("usage", str(error))
         return error
     except UserError as error:
-        log.write("problem", topology=name, kind="guest", message=str(error))
+        problem("guest", str(error))
         return error
     return None
 

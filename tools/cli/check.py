@@ -98,7 +98,6 @@ def count_suite(verdict: Verdict) -> Counts:
             skipped += 1
         else:
             failed += 1
-    failed += len(verdict.unattributed)
     return Counts(passed, failed, skipped)
 
 

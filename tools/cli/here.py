@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers import catalogue
+from helpers.nodes import detect_dialect
 from tools.cli import session
+from tools.cli.collect import Collected
+from tools.cli.session import Setting
 from tools.cli.subject import Subject
 from tools.errors import UserError
 from tools.kernel import tree
 from tools.process import run as run_program
-from tools.report import ControllerPlugin, RunLog, make_live
 
 NAME = "here"
 PRIVATE_NODES = Path("/sys/devices/system/node/has_private_memory")
@@ -64,17 +65,9 @@ def loaded(module: Path) -> Iterator[None]:
         subprocess.run(["rmmod", "pnode_test"], capture_output=True)
 
 
-def run(
-    selection: Sequence[str],
-    run_dir: Path,
-    module: Path,
-    log: RunLog,
-    known: catalogue.Catalogue,
-    deadline: int,
-    allow_disruptive: bool = False,
-) -> None:
+def run(module: Path, tests: Sequence[Collected], setting: Setting, allow_disruptive: bool) -> None:
     """Run the tests in this process; everything that happens goes into the log."""
-    plugin = ControllerPlugin(log, known, NAME, run_dir, make_live(), float(deadline))
+    setting.announce(detect_dialect())
     with loaded(module):
-        words = [*session.common_arguments(), *selection]
-        session.session(words, plugin, environment(allow_disruptive))
+        words = [*session.common_arguments(), *setting.selection]
+        session.session(words, setting.plugin(NAME, None, tests), environment(allow_disruptive))

@@ -5,7 +5,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from tools.cli.subject import Subject
 from tools.errors import UserError
 from tools.guest import pool
 from tools.guest.errors import GuestError
-from tools.guest.pool import GuestSpec
 from tools.guest.slot import Slot
+from tools.guest.spec import GuestSpec
 from tools.guest.topology import Topology
 from tools.paths import ROOT
 from tools.report import ControllerPlugin, RunLog, make_live
@@ -32,6 +32,31 @@ RESTARTS_PER_TEST = 0.1
 
 class UnfitKernel(UserError):
     """The kernel boots, and is not one that can be certified."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the sessions of a run have in common."""
+
+    run_dir: Path
+    log: RunLog
+    catalogue: catalogue.Catalogue
+    selection: Sequence[str]  # arguments for pytest
+    deadline: float  # seconds a test may take
+    announce: Callable[[str], None]  # told the dialect, before anything else is logged
+
+    def plugin(self, place: str, accel: str | None, tests: Sequence[Collected]) -> ControllerPlugin:
+        """Return what turns a session into events."""
+        return ControllerPlugin(
+            self.log,
+            self.catalogue,
+            place,
+            self.run_dir,
+            make_live(),
+            self.deadline,
+            accel=accel,
+            requirements={test.nodeid: list(test.requirements) for test in tests},
+        )
 
 
 @dataclass(frozen=True)
@@ -97,7 +122,7 @@ def started(guests: Guests, run_dir: Path) -> Iterator[pool.Pool]:
 
 def refuse_kernel_alone(kernel: Subject, topology: Topology) -> None:
     """Boot a kernel given without its build directory, to say what is missing. Always raises UserError."""
-    print(f"pnode: booting {kernel.release or kernel.image} to see what it is", file=sys.stderr, flush=True)
+    say(f"booting {kernel.release or kernel.image} to see what it is")
     alone = Guests(topology, kernel.image, None, 1)
     with tempfile.TemporaryDirectory(prefix="pnode-") as scratch, started(alone, Path(scratch)) as running:
         check_record(running.record)
@@ -108,53 +133,45 @@ def refuse_kernel_alone(kernel: Subject, topology: Topology) -> None:
     )
 
 
-def run(
-    guests: Guests,
-    tests: Sequence[Collected],
-    selection: Sequence[str],
-    run_dir: Path,
-    log: RunLog,
-    known: catalogue.Catalogue,
-    deadline: int,
-) -> bool:
+def run(guests: Guests, tests: Sequence[Collected], setting: Setting) -> bool:
     """Run the tests of a topology in guests; everything that happens goes into the log.
 
     Returns False when the run must not go on with the next topology (interrupted). Raises GuestError and
     UnfitKernel before any test has run.
     """
-    live = make_live()
     name = guests.topology.name
-    print(f"pnode: {name}: booting {guests.count} guest(s)", file=sys.stderr, flush=True)
-    with started(guests, run_dir) as running:
+    say(f"{name}: booting {guests.count} {'guest' if guests.count == 1 else 'guests'} for {len(tests)} tests")
+    with started(guests, setting.run_dir) as running:
         check_record(running.record)
-        print(
-            f"pnode: {name}: up under {running.accel.name}: {running.accel.reason}",
-            file=sys.stderr,
-            flush=True,
-        )
-        for guest in running.guests:
-            log.write("guest", topology=name, slot=guest.slot, boot=guest.boot.number, state="ready",
-                      reason=None, console=str(guest.boot.console.relative_to(run_dir)),
-                      record=guest.record, seconds=guest.seconds)  # fmt: skip
-        plugin = ControllerPlugin(
-            log,
-            known,
-            name,
-            run_dir,
-            live,
-            float(deadline),
-            accel=running.accel.name,
-            requirements={test.nodeid: list(test.requirements) for test in tests},
-        )
+        setting.announce(str(running.record["dialect"]))
+        say(f"{name}: up under {running.accel.name}: {running.accel.reason}")
+        log_guests(running, setting)
         restarts = max(RESTARTS, int(len(tests) * RESTARTS_PER_TEST))
         words = [
             *common_arguments(),
             *("--dist=load", "--maxschedchunk=1", f"--max-worker-restart={restarts}"),
             *(word for tx in running.tx() for word in ("--tx", tx)),
-            *selection,
+            *setting.selection,
         ]
+        plugin = setting.plugin(name, running.accel.name, tests)
         status = session(words, plugin, environment(guests.topology))
     return status != pytest.ExitCode.INTERRUPTED
+
+
+def log_guests(running: pool.Pool, setting: Setting) -> None:
+    """Record what each guest said when it was ready."""
+    for guest in running.guests:
+        setting.log.write(
+            "guest",
+            topology=running.spec.topology.name,
+            slot=guest.slot,
+            boot=guest.boot.number,
+            state="ready",
+            reason=None,
+            console=str(guest.boot.console.relative_to(setting.run_dir)),
+            record=guest.record,
+            seconds=guest.seconds,
+        )
 
 
 def common_arguments() -> list[str]:
@@ -175,3 +192,8 @@ def session(words: Sequence[str], plugin: object, env: Mapping[str, str]) -> int
         os.chdir(before)
         os.environ.clear()
         os.environ.update(saved)
+
+
+def say(text: str) -> None:
+    """Tell people what goes on."""
+    print(f"pnode: {text}", file=sys.stderr, flush=True)

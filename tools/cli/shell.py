@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""pnode shell: a guest for people, on this terminal."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tools.cli import subject
+from tools.cli.exits import Exit
+from tools.doctor import packages
+from tools.errors import UserError
+from tools.guest import topology
+from tools.guest.shell import shell
+from tools.guest.spec import GuestSpec
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--topology", default="fast", metavar="NAME", help="kind of guest (default: fast)")
+    parser.add_argument("--kernel", type=Path, metavar="BZIMAGE", help="default: the reference kernel")
+    parser.add_argument("--build", type=Path, metavar="DIR", help="where it was built, for the test module")
+
+
+def execute(args: argparse.Namespace) -> int:
+    if not sys.stdin.isatty():
+        raise UserError("shell: standard input is no terminal; to run tests use pnode run")
+    place = topology.load(args.topology)
+    kernel = subject.check_paths(args.kernel, args.build)
+    packages.require(["qemu-cxl" if place.cxl else "qemu"])
+    kernel = kernel or subject.reference()
+    module = kernel.module() if kernel.build_dir else None
+    print(f"pnode: booting {kernel.release} on {place.name}; Ctrl-A x ends it", file=sys.stderr, flush=True)
+    status = shell(GuestSpec(topology=place, kernel=kernel.image, module=module))
+    return Exit.HOLDS if status == 0 else Exit.CANNOT_RUN
