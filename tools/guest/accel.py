@@ -74,7 +74,8 @@ def probe(kernel_image: Path, *, fresh: bool = False) -> Accel:
                 return Accel(**known["accel"])
     if (problem := _openable()) is not None:
         return Accel("tcg", problem)  # takes no time to find out, and may be mended at any time
-    found = judge(probe_command(kernel_image), DEADLINE, FIRST_OUTPUT)
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    found = judge(probe_command(kernel_image), DEADLINE * busy, FIRST_OUTPUT * busy)
     with contextlib.suppress(OSError):  # a full disk is no reason to go slower, only to ask again
         write_atomically(cache, json.dumps({"key": key, "accel": asdict(found)}) + "\n")
     return found

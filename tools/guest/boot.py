@@ -112,8 +112,10 @@ class Waiting:
     def _exit_text(self, status: int) -> str:
         lines = (self.boot.path / "qemu.err").read_text(errors="replace").strip().splitlines()
         how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
-        said = lines[-1] if lines else console.last_line(console.text(self.boot.console)) or "no message"
-        return f"QEMU ended at boot ({how}): {said}"
+        said = lines[-1] if lines else console.last_line(console.text(self.boot.console))
+        if not said and status == 0:
+            return "the machine reset before the kernel printed anything; is the image damaged?"
+        return f"QEMU ended at boot ({how}): {said or 'no message'}"
 
 
 def wait_ready(boot: Boot, launch: Launch, process: subprocess.Popen[bytes]) -> dict[str, Any]:

@@ -17,8 +17,9 @@ _OOPS = re.compile(
 )
 _NMI = re.compile(r"NMI: Not continuing|NMI: Unknown")
 
-EXCERPT_LINES = 60
-EXCERPT_BYTES = 8192
+# Enough for a panic with the backtraces of a few CPUs, and within what CI databases keep.
+EXCERPT_LINES = 120
+EXCERPT_BYTES = 12 << 10
 # Lines shown before the first sign of trouble.
 _BEFORE = 5
 
@@ -75,7 +76,7 @@ def death(console: str) -> Death:
         over = [record for record in records(console) if record["state"] == "over"]
         if over:
             return Death("over", str(over[-1].get("status", "")), "")
-        return Death("silent", last_line(console), _excerpt(lines, max(0, len(lines) - EXCERPT_LINES // 2)))
+        return Death("silent", last_line(console), _excerpt(lines, max(0, len(lines) - EXCERPT_LINES // 4)))
     reason = (_PANIC.search(lines[stop]) or [""])[0]
     oops = _first(lines[:stop], _OOPS)
     if oops is not None:

@@ -122,7 +122,7 @@ def _distributions(wanted: dict[str, list[str]]) -> tuple[list[Path], list[Path]
             if name in wanted["optional"]:
                 continue
             raise GuestError(
-                f"Python package {name} is missing in {sys.prefix}; run: {sys.executable} -m pip install {name}"
+                f"Python package {name} is not in {sys.prefix}; run: {sys.executable} -m pip install {name}"
             ) from None
         for file in distribution.files or []:
             path = Path(str(file.locate()))

@@ -29,7 +29,7 @@ def check(path: Path) -> str:
             expected = (setup_sectors + 1) * 512 + paragraphs * 16
             if size < expected:
                 raise GuestError(
-                    f"{path} is truncated: its header says {expected} bytes, the file has {size}; copy it again"
+                    f"{path} is truncated: {expected} bytes by its header, the file has {size}; copy it again"
                 )
             (version,) = struct.unpack_from("<H", head, 0x20E)
             file.seek(version + 0x200)

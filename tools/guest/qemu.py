@@ -34,6 +34,7 @@ BOOT_ARGUMENTS = (
     "panic=-1",  # with -no-reboot, a panic ends the guest at once
     "oops=panic",  # an oops is the end of trust, too
     "unknown_nmi_panic",  # an injected NMI shows where a hung guest is
+    "panic_print=0x42",  # with a panic: memory by node and zone, and what each CPU was doing
     "sysrq_always_enabled=1",
     "printk.devkmsg=on",  # no rate limit on what tests and init log
     "log_buf_len=1M",  # splats are looked for after a test, they must still be there
