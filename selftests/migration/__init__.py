@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Chapter MIG: user space moves pages onto and off private nodes."""

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Moving pages about, and what the owners of private nodes were told of it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from fixtures.private import PrivateNode
+from helpers import syscalls
+from helpers.constants import MPOL_MF_MOVE
+from helpers.memory import PAGE_SIZE, Mapping, thp_size
+from helpers.outcome import errno_name
+from helpers.testmod import Callback, Ops, TestModule
+from selftests.oracle import Span, located
+
+OPEN = Ops.MIGRATION
+PAGES = 16
+HUGE = thp_size() // PAGE_SIZE
+MR_SYSCALL = 3  # enum migrate_reason, include/linux/migrate_mode.h
+
+
+def names(statuses: Sequence[int]) -> list[int | str]:
+    """Statuses of move_pages() with errnos by name, for comparing and for messages."""
+    return [status if status >= 0 else errno_name(-status) for status in statuses]
+
+
+def folio_addrs(memory: Mapping) -> list[int]:
+    """An address of each folio: one a page, one a huge page. A folio is moved as a whole, so that naming it
+    twice in a list finds it busy."""
+    huge = memory.pages % HUGE == 0 and memory.smaps().get("AnonHugePages") == memory.nbytes
+    return memory.addrs(step=HUGE if huge else 1)
+
+
+def move(memory: Mapping, nid: int, flags: int = MPOL_MF_MOVE) -> tuple[int, list[int | str]]:
+    """Move all of it to one node: what move_pages() returned, and the statuses."""
+    addrs = folio_addrs(memory)
+    result, statuses = syscalls.move_pages_result(0, addrs, [nid] * len(addrs), flags)
+    return result, names(statuses)
+
+
+def moved(mod: TestModule, memory: Mapping, nid: int) -> Mapping:
+    """Memory that is on a node by move_pages(): for tests that start there."""
+    assert move(memory, nid)[0] == 0
+    where = located(mod, memory)
+    assert where.all_on(nid), f"not on node {nid} to begin with: {where}"
+    return memory
+
+
+def reasons(node: PrivateNode) -> Counter[int]:
+    """Folios handed to migrate_to since the last reset, by migrate_reason."""
+    told: Counter[int] = Counter()
+    for event in node.events(Callback.MIGRATE_TO):
+        told[event.reason] += event.count
+    return told
+
+
+def hold(pages: int, seed: int) -> Iterator[Span]:
+    """Memory with contents, for a child: where it is; then, when the child is told to go on, the check."""
+    with Mapping.anonymous(pages) as memory:
+        memory.touch(seed)
+        yield Span(memory.addr, memory.pages)
+        memory.verify(seed)
+
+
+def share(memory: Mapping) -> Iterator[None]:
+    """For a child: map what it has inherited; then the check."""
+    memory.verify()
+    yield
+    memory.verify()

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The residency oracle for tests that have the module: page frames by /proc/<pid>/pagemap and sysfs,
+cross-checked with the module's own walk of the page tables. What is under test (move_pages, numa_maps,
+get_mempolicy) has no say.
+"""
+
+from dataclasses import dataclass
+
+from helpers.constants import Mode
+from helpers.memory import Mapping
+from helpers.residency import HasPages, Residency, residency
+from helpers.testmod import TestModule
+
+__all__ = ["Span", "located", "placed"]
+
+
+@dataclass
+class Span:
+    """Some pages of any process."""
+
+    addr: int
+    pages: int
+
+
+def located(mod: TestModule, memory: HasPages, pid: int | None = None) -> Residency:
+    """Where the pages are, of the caller or of process `pid`. AssertionError when the oracles disagree."""
+    seen = residency(memory, pid)
+    told = mod.pages(memory.addr, memory.pages, pid or 0)
+    for index, page in enumerate(told):
+        frames = (seen.frames[index], page.pfn), (seen.nodes[index], page.nid)
+        assert all(a == b for a, b in frames), f"page {index}: (pagemap, module) = {frames} of (frame, node)"
+    return seen
+
+
+def placed(memory: Mapping, nid: int, seed: int = 1) -> Mapping:
+    """Memory with contents on an ordinary node, and without a policy of its own from then on."""
+    memory.bind(Mode.BIND, [nid])
+    memory.touch(seed)
+    memory.bind(Mode.DEFAULT, ())
+    return memory
