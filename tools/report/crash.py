@@ -16,8 +16,9 @@ from tools.report.events import Kind
 
 __all__ = ["KERNEL_DEATHS", "Death", "boot_directory", "boot_number", "examine"]
 
-#: Deaths that are the kernel's own doing, whether or not a test was running.
-KERNEL_DEATHS = frozenset({Kind.PANIC, Kind.OOPS, Kind.HANG})
+#: Deaths that are the kernel's own doing, whether or not a test was running. A guest that was killed because
+#: nothing happened on it is not among them: without a test, nobody knows who hung.
+KERNEL_DEATHS = frozenset({Kind.PANIC, Kind.OOPS})
 
 #: Seconds. The wrapper notes the reason when it sees QEMU end, which can be after the worker's channel
 #: closed.

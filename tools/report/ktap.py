@@ -92,7 +92,7 @@ def _diagnostics(test: TestVerdict, name: str) -> Iterator[str]:
 
 def _result(outcome: Outcome, number: int, name: str, reason: str = "") -> str:
     if outcome is Outcome.SKIP:
-        first = _UNPRINTABLE.sub("?", reason.partition("\n")[0]).replace("#", "").strip()
+        first = " ".join(_UNPRINTABLE.sub("?", reason.partition("\n")[0]).replace("#", " ").split())
         return f"ok {number} {name} # SKIP {first[:REASON_LIMIT]}".rstrip()
     return f"{'ok' if outcome is Outcome.PASS else 'not ok'} {number} {name}"
 

@@ -18,7 +18,8 @@ def chapter_of(requirements: Iterable[str], nodeid: str) -> str:
     """Chapter of a test: of its first requirement, else the folder it lies in."""
     for identifier in requirements:
         return identifier.partition("-")[0]
-    return class_and_name(nodeid)[0].partition(".")[0] or "tests"
+    head, colons, _ = nodeid.partition("::")
+    return (class_and_name(nodeid)[0] if colons else head).partition(".")[0] or "tests"
 
 
 def class_and_name(nodeid: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from tools.report.problems import Problems
 from tools.report.requirements import requirements_in_source
 from tools.report.rescue import Kill, Rescue, kill_guest
 from tools.report.watchdog import Watchdog
-from tools.report.workers import Workers, guard_replacement, refused_collection, slot_of
+from tools.report.workers import Workers, guard_replacement, slot_of
 
 __all__ = ["ControllerPlugin"]
 
@@ -78,7 +78,7 @@ class ControllerPlugin:
         self._watchdog = Watchdog(
             self._workers, deadline=deadline, silence=silence or deadline + 180, grace=grace,
             overdue=lambda running: self._rescue.overdue(running, distributed=self._distributed),
-            silent=lambda stage: self._rescue.silent(stage, self._slots),
+            silent=lambda: self._rescue.silent(self._slots),
             tick=self.live.tick, interval=min(0.5, deadline / 10),
         )
 
@@ -87,14 +87,13 @@ class ControllerPlugin:
 
     @pytest.hookimpl
     def pytest_plugin_registered(self, plugin: object, plugin_name: str) -> None:
-        """Send pytest's own terminal output to a file beside the results: the terminal shows progress and a
-        table."""
+        """Send pytest's own output to a file beside the results: the terminal shows progress and a table."""
         if plugin_name == "terminalreporter" and isinstance(plugin, pytest.TerminalReporter):
             path = self.run_dir / f"pytest-{self.topology}.log"
             file = path.open("a", encoding="utf-8", errors="replace")
             # Nothing was written yet: begin anew, on another file.
             config = plugin.config
-            plugin.__init__(config, file)  # type: ignore[misc]
+            plugin.__init__(config, file)
             config.add_cleanup(file.close)
 
     @pytest.hookimpl(tryfirst=True)
@@ -206,7 +205,7 @@ class ControllerPlugin:
     @pytest.hookimpl
     def pytest_internalerror(self, excrepr: object, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
         """Something broke outside any test. True: pytest prints no traceback, its log file has it."""
-        refused = refused_collection(self._dsession)
+        refused = self._workers.refusal()
         if refused is not None:
             self._problems.add("usage", refused)
         else:

@@ -45,6 +45,8 @@ class Rescue:
         self._log, self._run_dir, self._problems = log, run_dir, problems
         self._kill, self._stuck, self._abort = kill, stuck, abort or self.die
         self._hangs: dict[int, str] = {}
+        self._silences = 0
+        self._interrupted = False
         self._lock = threading.Lock()
 
     def hang_of(self, slot: int | None) -> str | None:
@@ -64,23 +66,22 @@ class Rescue:
             timer.daemon = True
             timer.start()
 
-    def silent(self, stage: int, slots: Iterable[int]) -> None:
-        """Nothing happened for a long time: kill the guests, then interrupt the session, then end the
-        process."""
+    def silent(self, slots: Iterable[int]) -> None:
+        """Nothing happened for a long time: kill the guests; next time interrupt the session; then die."""
+        self._silences += 1
         guests = sorted(set(slots))
-        if stage == 1 and guests:
+        if self._silences == 1 and guests:
             self._problems.add("guest", "nothing happened for a long time; killing the guests")
             for slot in guests:
                 self._end_guest(slot, "the whole run stood still")
-        elif stage <= 2:
+        elif not self._interrupted:
             self._problems.add("guest", "the run stands still; ending it")
             self._interrupt()
         else:
             self._abort()
 
     def die(self) -> None:
-        """Report what there is and end the process: the main thread sits in the kernel and will not come
-        back."""
+        """Report what there is and end the process: the main thread sits in the kernel and stays there."""
         from tools.report.finishing import finish
 
         self._problems.add("interrupted", "the main thread does not react; ending the process")
@@ -95,6 +96,7 @@ class Rescue:
             self._problems.add("guest", f"guest slot{slot} could not be killed: {error}")
 
     def _interrupt(self) -> None:
+        self._interrupted = True
         main = threading.main_thread().ident
         if main is not None:
             # A real signal, so that a system call that can be interrupted is.

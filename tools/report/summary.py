@@ -31,7 +31,7 @@ def render(verdict: Verdict, run_dir: Path, *, colour: bool = False) -> str:
         return "\n".join([*_problems(verdict), _conclusion(verdict)]) + "\n"
     parts = [
         *_head(verdict), "", *_table(verdict, colour), *_expanded(verdict, run_dir, colour),
-        *_deaths(verdict), *_problems(verdict), _conclusion(verdict), totals(verdict),
+        *_problems(verdict), _conclusion(verdict), totals(verdict),
     ]
     return "\n".join(parts) + "\n"
 
@@ -134,21 +134,13 @@ def _expanded(verdict: Verdict, run_dir: Path, colour: bool) -> Iterator[str]:
             yield f"  | ... {len(lines) - MESSAGE_LINES} more lines in {run_dir / 'junit.xml'}"
         if test.console:
             yield f"  console: {run_dir / test.console}"
-        yield f"  again:   {rerun_command(verdict, test)}"
+        if not test.nodeid.startswith("guests::"):
+            yield f"  again:   {rerun_command(verdict, test)}"
         yield ""
     if missed:
         yield f"MISS {len(missed)} planned tests have no result:"
         for test in missed:
             yield f"  {test.topology} {test.nodeid}: {test.message}"
-        yield ""
-
-
-def _deaths(verdict: Verdict) -> Iterator[str]:
-    for event in verdict.unattributed:
-        after = f"after {event['after']}" if event.get("after") else "before its first test"
-        yield f"FAIL {event.get('topology')} kernel died between two tests, {after}: {event.get('reason')}"
-        if event.get("console"):
-            yield f"  console: {event['console']}"
         yield ""
 
 

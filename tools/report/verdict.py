@@ -40,7 +40,7 @@ class RequirementLike(Protocol):
 
 @dataclass(frozen=True)
 class TestVerdict:
-    """One test on one topology."""
+    """One test on one topology; `nodeid` begins with "guests::" for a kernel that died between two tests."""
 
     __test__ = False  # not a test class, whatever pytest makes of the name
 
@@ -123,8 +123,6 @@ class Verdict:
     tests: tuple[TestVerdict, ...]
     requirements: tuple[RequirementVerdict, ...]
     problems: tuple[Event, ...]
-    #: Guests whose kernel died while no test ran: nobody's result shows it, the run must.
-    unattributed: tuple[Event, ...]
     seconds: float
     exit: int
 
@@ -146,17 +144,13 @@ def judge(events: Iterable[Event], catalogue: Iterable[RequirementLike]) -> Verd
     for event in _named(found, "plan"):
         plans.setdefault(event["topology"], event)
     topologies = tuple(dict.fromkeys([*run.get("topologies", ()), *plans]))
-    tests = tuple(_tests(found, plans))
+    tests = (*_tests(found, plans), *_deaths(found))
     requirements = tuple(_requirements(tests, topologies, catalogue))
     unplanned = tuple(name for name in topologies if name not in plans)
     problems = tuple(_named(found, "problem"))
-    unattributed = tuple(
-        event for event in _named(found, "guest")
-        if event.get("state") == "lost" and event.get("kind") in KERNEL_DEATHS and not event.get("nodeid")
-    )
     times = [float(event["time"]) for event in found if isinstance(event.get("time"), int | float)]
     verdict = Verdict(
-        run, topologies, unplanned, tests, requirements, problems, unattributed,
+        run, topologies, unplanned, tests, requirements, problems,
         max(times) - min(times) if times else 0.0, UNABLE,
     )
     object.__setattr__(verdict, "exit", _exit(verdict))
@@ -181,6 +175,20 @@ def _tests(events: list[Event], plans: Mapping[str, Event]) -> Iterable[TestVerd
             ids = plans[topology].get("requirements", {}).get(nodeid, ())
             message = "started, but the run ended before its result" if key in started else "never started"
             yield TestVerdict(topology, nodeid, Outcome.MISS, tuple(ids), message=message)
+
+
+def _deaths(events: Iterable[Event]) -> Iterable[TestVerdict]:
+    """Kernels that died while no test ran: no test's result shows it, so each counts as one that failed."""
+    for event in _named(events, "guest"):
+        if event.get("state") != "lost" or event.get("kind") not in KERNEL_DEATHS or event.get("nodeid"):
+            continue
+        after = f"after {event['after']}" if event.get("after") else "before its first test"
+        message = f"{event['kind']} between two tests, {after}: {event.get('reason')}"
+        yield TestVerdict(
+            event["topology"], f"guests::slot{event.get('slot')}-boot{event.get('boot')}", Outcome.FAIL, (),
+            event["kind"], message, f"{message}\n\n{event.get('excerpt') or ''}".strip(),
+            slot=event.get("slot"), console=event.get("console"),
+        )
 
 
 def _result(event: Event) -> TestVerdict:
@@ -224,7 +232,7 @@ def _exit(verdict: Verdict) -> int:
     if not verdict.tests:
         return INCOMPLETE if "interrupted" in kinds else UNABLE
     bad = [test for test in verdict.tests if test.outcome in (Outcome.FAIL, Outcome.ERROR)]
-    if verdict.unattributed or any(verdict.level(test) == "must" for test in bad):
+    if any(verdict.level(test) == "must" for test in bad):
         return DEVIATES
     if verdict.unplanned or verdict.counts.of(Outcome.MISS):
         return INCOMPLETE

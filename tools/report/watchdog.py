@@ -8,6 +8,7 @@ happens is ended.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ class Watchdog(threading.Thread):
     """Watches the running tests. Times in seconds.
 
     overdue(running)  a test ran longer than `deadline`; called once for each start of a test
-    silent(stage)     nothing happened for `silence` (stage 1), then once more for each further `grace`
+    silent()          nothing happened for `silence`, and once more for each further `grace` without anything
     tick(running)     about twice a second, for progress displays
     """
 
@@ -33,7 +34,7 @@ class Watchdog(threading.Thread):
         silence: float,
         grace: float,
         overdue: Callable[[Running], None],
-        silent: Callable[[int], None],
+        silent: Callable[[], None],
         tick: Callable[[list[Running]], None],
         interval: float = 0.5,
     ) -> None:
@@ -48,19 +49,26 @@ class Watchdog(threading.Thread):
         told: set[tuple[str, float]] = set()
         stage = 0
         while not self._done.wait(self._interval):
-            now = time.monotonic()
-            running = self._workers.running()
-            self._tick(running)
-            for test in running:
-                if now - test.since > self._deadline and (test.nodeid, test.since) not in told:
-                    told.add((test.nodeid, test.since))
-                    self._overdue(test)
-            quiet = now - self._workers.last_message
-            if quiet < self._silence:
-                stage = 0
-            elif quiet >= self._silence + stage * self._grace:
-                stage += 1
-                self._silent(stage)
+            try:
+                stage = self._look(told, stage)
+            except Exception as error:  # without this thread a run could hang for ever
+                print(f"pnode: watchdog: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+
+    def _look(self, told: set[tuple[str, float]], stage: int) -> int:
+        now = time.monotonic()
+        running = self._workers.running()
+        for test in running:
+            if now - test.since > self._deadline and (test.nodeid, test.since) not in told:
+                told.add((test.nodeid, test.since))
+                self._overdue(test)
+        quiet = now - self._workers.last_message
+        if quiet < self._silence:
+            stage = 0
+        elif quiet >= self._silence + stage * self._grace:
+            stage += 1
+            self._silent()
+        self._tick(running)
+        return stage
 
     def stop(self) -> None:
         """End the thread; returns when it has ended, unless called from it."""

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from xdist.workermanage import Marker
 
 from tools.report.events import last_line
 
-__all__ = ["Running", "Workers", "guard_replacement", "refused_collection", "slot_of"]
+__all__ = ["Running", "Workers", "guard_replacement", "slot_of"]
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,27 @@ class Workers:
         self._started: dict[str, Running] = {}
         self._finished: dict[Any, str] = {}
         self._cut: dict[Any, Running | None] = {}
+        self._last_words: dict[Any, str] = {}
         self.last_message = time.monotonic()
 
     def tap(self, node: Any) -> None:
         """Note every message of a new worker before pytest-xdist queues it."""
-        deliver: Callable[[tuple[str, dict[str, Any]]], None] = node.putevent
+        queue: Callable[[tuple[str, dict[str, Any]]], None] = node.putevent
+        receive: Callable[[Any], None] = node.process_from_remote
 
-        def arrived(message: tuple[str, dict[str, Any]]) -> None:
+        def queued(message: tuple[str, dict[str, Any]]) -> None:
             self._note(node, *message)
-            deliver(message)
+            queue(message)
 
-        node.putevent = arrived
+        def received(message: Any) -> None:
+            if message is Marker.END:
+                # An exception that ended the worker; pytest-xdist drops it when the worker had said goodbye.
+                errors = getattr(node.channel, "_remoteerrors", ())
+                with self._lock:
+                    self._last_words[node] = last_line(errors[0]) if errors else ""
+            receive(message)
+
+        node.putevent, node.process_from_remote = queued, received
 
     def start(self, node: Any, nodeid: str, slot: int | None) -> None:
         """A test starts on this worker (`None`: in this process)."""
@@ -98,6 +109,21 @@ class Workers:
         """The last test that the worker finished."""
         with self._lock:
             return self._finished.get(node)
+
+    def refusal(self, patience: float = 5.0) -> str | None:
+        """The usage error with which a worker refused to collect, None when none did.
+
+        It does not travel as an event: the worker says goodbye first and raises afterwards.
+        """
+        for node in list(self._cut):
+            if getattr(node, "workeroutput", {}).get("exitstatus") != pytest.ExitCode.USAGE_ERROR:
+                continue
+            deadline = time.monotonic() + patience
+            while node not in self._last_words and time.monotonic() < deadline:
+                time.sleep(0.05)
+            words = self._last_words.get(node) or "a guest refused to collect the tests"
+            return words.removeprefix("pytest.UsageError: ")
+        return None
 
     def _note(self, node: Any, name: str, details: dict[str, Any]) -> None:
         if name == "logstart":
@@ -138,20 +164,3 @@ def guard_replacement(dsession: Any, lost: Callable[[Any, BaseException], None])
 
     dsession._clone_node = replace
 
-
-def refused_collection(dsession: Any) -> str | None:
-    """The usage error with which a worker refused to collect, None when none did.
-
-    Such an error does not travel as an event: the worker ends, and only the remains of its channel say why.
-    """
-    manager = getattr(dsession, "nodemanager", None)
-    for gateway in list(manager.group) if manager is not None else []:
-        node: Any = getattr(gateway, "node", None)
-        if getattr(node, "workeroutput", {}).get("exitstatus") != pytest.ExitCode.USAGE_ERROR:
-            continue
-        try:
-            node.channel.waitclose(2)
-        except Exception as error:
-            return last_line(error).removeprefix("_pytest.config.exceptions.UsageError: ")
-        return "a guest refused to collect the tests"
-    return None

@@ -20,8 +20,8 @@ CATALOGUE = {
     for row in (
         Row("DSC-01", "must", "has_private_memory lists exactly the private nodes with online memory."),
         Row("DSC-12", "should", "numa_maps counts the pages of a private node."),
-        Row("ISO-02", "must", "An allocation with __GFP_THISNODE but without __GFP_PRIVATE fails; the node loses no page."),
-        Row("ISO-04", "must", "With GFP_PRIVATE the page is on the node; a full node gives NULL, no fallback."),
+        Row("ISO-02", "must", "__GFP_THISNODE without __GFP_PRIVATE fails; the node loses no page."),
+        Row("ISO-04", "must", "GFP_PRIVATE: the page is on the node; a full node gives NULL, no fallback."),
         Row("HPL-03", "must", "Unregister with memory online: EBUSY, and the node still works."),
     )
 }

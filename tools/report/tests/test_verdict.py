@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import pytest
+
+from tools.report.events import Outcome
+from tools.report.tests.catalogue import CATALOGUE
+from tools.report.verdict import DEVIATES, HOLDS, INCOMPLETE, UNABLE, as_event, judge
+
+
+def plan(*nodeids, topology="fast", **requirements):
+    ids = {nodeid: [name.replace("_", "-")] for nodeid, name in requirements.items()}
+    return {"event": "plan", "time": 1, "topology": topology, "tests": list(nodeids), "requirements": ids}
+
+
+def result(nodeid, outcome, *requirements, topology="fast"):
+    return {
+        "event": "test", "time": 2, "topology": topology, "nodeid": nodeid, "outcome": outcome,
+        "requirements": list(requirements),
+    }
+
+
+def verdict(*events, topologies=("fast",)):
+    return judge([{"event": "run-start", "time": 0, "topologies": topologies}, *events], CATALOGUE.values())
+
+
+def of(found, identifier):
+    return next(row for row in found.requirements if row.id == identifier)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected", "status"),
+    [
+        ("PASS PASS", "PASS", HOLDS),
+        ("PASS SKIP", "PASS", HOLDS),
+        ("SKIP SKIP", "SKIP", HOLDS),
+        ("PASS FAIL", "FAIL", DEVIATES),
+        ("ERROR FAIL", "FAIL", DEVIATES),
+        ("PASS ERROR", "ERROR", DEVIATES),
+        ("PASS -", "MISS", INCOMPLETE),
+        ("FAIL -", "FAIL", DEVIATES),
+    ],
+)
+@pytest.mark.parametrize("split", [False, True], ids=["one topology", "two topologies"])
+def test_a_requirement_is_as_good_as_its_worst_test(outcomes, expected, status, split):
+    second = "cxl" if split else "fast"
+    first, other = outcomes.split()
+    events = [plan("a", "b", a="ISO_02", b="ISO_02")]
+    if split:
+        events = [plan("a", a="ISO_02"), plan("b", topology="cxl", b="ISO_02")]
+    events.append(result("a", first, "ISO-02"))
+    if other != "-":
+        events.append(result("b", other, "ISO-02", topology=second))
+    found = verdict(*events)
+    assert of(found, "ISO-02").outcome == expected
+    assert of(found, "DSC-01").outcome is Outcome.NONE
+    assert found.exit == status
+
+
+def test_columns_of_topologies_are_kept():
+    found = verdict(
+        plan("a"), result("a", "PASS", "ISO-02"), plan("a", topology="cxl"),
+        result("a", "FAIL", "ISO-02", topology="cxl"), topologies=["fast", "cxl"],
+    )
+    row = of(found, "ISO-02")
+    assert row.by_topology["fast"].outcome == "PASS"
+    assert row.by_topology["cxl"].outcome == "FAIL"
+
+
+@pytest.mark.parametrize("outcome", ["FAIL", "ERROR"])
+def test_a_should_deviates_without_failing_the_run(outcome):
+    found = verdict(plan("a", "b"), result("a", outcome, "DSC-12"), result("b", "PASS", "ISO-02"))
+    assert found.exit == HOLDS
+    assert of(found, "DSC-12").deviates
+
+
+@pytest.mark.parametrize("requirements", [[], ["DSC-12", "ISO-02"], ["XYZ-01"]])
+def test_a_failed_test_counts_unless_all_it_shows_is_of_level_should(requirements):
+    assert verdict(plan("a"), result("a", "FAIL", *requirements)).exit == DEVIATES
+
+
+def test_an_id_that_the_catalogue_lacks_is_shown():
+    row = of(verdict(plan("a"), result("a", "PASS", "XYZ-01")), "XYZ-01")
+    assert not row.known
+    assert row.outcome == "PASS"
+
+
+def test_a_test_without_result_says_whether_it_started():
+    start = {"event": "test-start", "time": 2, "topology": "fast", "nodeid": "a"}
+    found = verdict(plan("a", "b", a="ISO_02", b="ISO_04"), start)
+    assert [(test.outcome, test.message) for test in found.tests] == [
+        ("MISS", "started, but the run ended before its result"), ("MISS", "never started"),
+    ]
+    assert of(found, "ISO-04").outcome == "MISS"
+    assert found.exit == INCOMPLETE
+
+
+def test_the_first_result_of_a_test_counts():
+    found = verdict(plan("a"), result("a", "FAIL", "ISO-02"), result("a", "PASS", "ISO-02"))
+    assert [test.outcome for test in found.tests] == ["FAIL"]
+
+
+def test_a_topology_that_never_got_to_a_plan_leaves_the_run_incomplete():
+    found = verdict(plan("a"), result("a", "PASS", "ISO-02"), topologies=["fast", "cxl"])
+    assert found.unplanned == ("cxl",)
+    assert found.exit == INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    ("events", "status"),
+    [
+        ([], UNABLE),
+        ([plan()], UNABLE),
+        ([{"event": "problem", "kind": "interrupted"}], INCOMPLETE),
+        ([{"event": "problem", "kind": "guest"}], UNABLE),
+        ([plan("a"), result("a", "PASS", "ISO-02"), {"event": "problem", "kind": "collection"}], UNABLE),
+        ([plan("a"), result("a", "PASS", "ISO-02"), {"event": "problem", "kind": "guest"}], HOLDS),
+    ],
+)
+def test_problems_and_the_exit_status(events, status):
+    assert verdict(*events).exit == status
+
+
+@pytest.mark.parametrize(
+    ("kind", "nodeid", "status"),
+    [("panic", None, DEVIATES), ("oops", None, DEVIATES), ("guest-lost", None, HOLDS),
+     ("hang", None, HOLDS),
+     ("panic", "a", HOLDS)],
+)
+def test_a_kernel_that_dies_between_two_tests_fails_the_run(kind, nodeid, status):
+    # With a nodeid the death is in that test's own result.
+    lost = {
+        "event": "guest", "topology": "fast", "slot": 0, "boot": 1, "state": "lost", "kind": kind,
+        "nodeid": nodeid, "after": "a", "reason": "x",
+    }
+    found = verdict(plan("a"), result("a", "PASS", "ISO-02"), lost)
+    assert found.exit == status
+    assert [test.nodeid for test in found.tests] == ["a", "guests::slot0-boot1"][: 1 + status]
+
+
+def test_run_end_names_what_was_tested():
+    found = verdict(plan("a", "b"), result("a", "PASS", "ISO-02"), result("b", "SKIP", "ISO-04"))
+    assert as_event(found) == {
+        "exit": 0, "counts": {"PASS": 1, "SKIP": 1}, "requirements": {"ISO-02": "PASS", "ISO-04": "SKIP"}
+    }
