@@ -19,7 +19,7 @@
 
 #include "pnt.h"
 
-#define PNT_UNPLUG_BOUND	(10 * HZ)
+#define PNT_UNPLUG_BOUND	(5 * HZ)
 /* Freed pages linger in per-CPU batches of the LRU for a moment. */
 #define PNT_SETTLE_TRIES	20
 #define PNT_SETTLE_MS		25

@@ -4,15 +4,19 @@
  * task as if it were reclaiming.
  */
 #include <linux/irq_work.h>
+#include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/workqueue.h>
 
 #include "pnt.h"
 
-/* Objects at once: what an interrupt may bother others with, and a task. */
+/* Base pages at once: what an interrupt may bother others with, and a task. */
 #define PNT_IRQ_CHUNK	32
 #define PNT_TASK_CHUNK	512
+
+/* This part of the ordinary memory stays free: 1 / 16. */
+#define PNT_BRAKE_SHIFT	4
 
 struct pnt_chunk {
 	struct irq_work irq;
@@ -65,6 +69,47 @@ static void pnt_run_chunk(struct pnt_chunk *chunk, u32 context)
 	}
 }
 
+static u64 pnt_chunk_size(struct pnt_alloc_set *set, bool irq)
+{
+	u64 pages = max(1ULL << set->order, set->size >> PAGE_SHIFT);
+	u64 n = max((irq ? PNT_IRQ_CHUNK : PNT_TASK_CHUNK) / max(pages, 1ULL), 1ULL);
+
+	return min(set->want - set->count, n);
+}
+
+static void pnt_first_nid(void *data, struct page *page, u64 pages)
+{
+	int *nid = data;
+
+	if (page && *nid == NUMA_NO_NODE)
+		*nid = page_to_nid(page);
+}
+
+/*
+ * A test module is no way to kill a machine: an allocation that eats ordinary
+ * memory stops before the OOM killer has to. Private nodes may be filled.
+ */
+static bool pnt_brake(struct pnt_alloc_set *set, const struct pnt_entry_ops *entry)
+{
+	u64 free = 0, managed = 0;
+	int nid = NUMA_NO_NODE;
+	struct zone *zone;
+
+	if (!set->count)
+		return false;
+	entry->units(set, set->objs[set->count - 1], pnt_first_nid, &nid);
+	if (nid != NUMA_NO_NODE && !node_state(nid, N_MEMORY))
+		return false;
+	for_each_node_state(nid, N_MEMORY) {
+		for (zone = NODE_DATA(nid)->node_zones;
+		     zone < NODE_DATA(nid)->node_zones + MAX_NR_ZONES; zone++) {
+			free += zone_page_state(zone, NR_FREE_PAGES);
+			managed += zone_managed_pages(zone);
+		}
+	}
+	return free < managed >> PNT_BRAKE_SHIFT;
+}
+
 void pnt_fill_in_context(struct pnt_alloc_set *set,
 			 const struct pnt_entry_ops *entry, u32 context)
 {
@@ -77,8 +122,11 @@ void pnt_fill_in_context(struct pnt_alloc_set *set,
 	if (context == PNT_CTX_MEMALLOC)
 		noreclaim = memalloc_noreclaim_save();
 	while (set->count < set->want && !set->refused && !fatal_signal_pending(current)) {
-		chunk.n = min_t(u64, set->want - set->count,
-				irq ? PNT_IRQ_CHUNK : PNT_TASK_CHUNK);
+		if (pnt_brake(set, entry)) {
+			set->error = -ENOMEM;
+			break;
+		}
+		chunk.n = pnt_chunk_size(set, irq);
 		pnt_run_chunk(&chunk, context);
 		cond_resched();
 	}

@@ -19,7 +19,9 @@
 
 #include "pnt.h"
 
-#define PNT_DEVICE_GFP	(GFP_HIGHUSER_MOVABLE | __GFP_PRIVATE | __GFP_THISNODE | __GFP_ZERO)
+/* A full node is the toucher's trouble, which SIGBUS says: nothing to log. */
+#define PNT_DEVICE_GFP	(GFP_HIGHUSER_MOVABLE | __GFP_PRIVATE | __GFP_THISNODE | \
+			 __GFP_ZERO | __GFP_NOWARN)
 
 void pnt_device_init(struct pnt_device_map *map)
 {

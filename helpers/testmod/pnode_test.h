@@ -278,7 +278,9 @@ enum pnt_alloc_flags {
 /*
  * Allocates count objects one after another and stops at the first that the
  * kernel refuses: that is no error but allocated < count. id is 0 when nothing
- * was allocated. A unit is what nids[] and pfns[] have one element for: a page
+ * was allocated. error is the errno of an entry that has one, or ENOMEM when the
+ * module itself stopped to leave 1/16 of the ordinary memory to the machine,
+ * else 0. A unit is what nids[] and pfns[] have one element for: a page
  * block of the given order, a slab object, else each base page of the object.
  */
 struct pnt_alloc {
@@ -302,7 +304,7 @@ struct pnt_alloc {
 	__u64 pages;			/* out: base pages (slab: objects) */
 	__u64 on_node[PNT_HISTOGRAM];	/* out: of pages, by nid */
 	__u64 on_other;			/* out: on node ids beyond the histogram */
-	__s32 error;			/* out: errno of an entry that has one, else 0 */
+	__s32 error;			/* out: see above */
 	__u32 pad;			/* out: 0 */
 };
 
