@@ -60,10 +60,9 @@ def test_a_read_gets_sigbus_too(
 def test_it_gets_what_is_left_and_never_another_nodes_page(
     node: PrivateNode, device: DeviceFactory, child: ChildFactory, mod: TestModule
 ) -> None:
-    out_of_reach = reserve(node)
-    most = out_of_reach + PAGES
-    memory = device(node, 2 * most)
-    with node.fill(leave=most):
+    left = reserve(node) + PAGES
+    memory = device(node, 2 * left)
+    with node.fill(leave=left):
         with pytest.raises(ChildDied) as death:
             child(memory.touch, timeout=30)
         assert death.value.signal is signal.SIGBUS
