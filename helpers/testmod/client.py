@@ -57,7 +57,8 @@ class Allocation:
     """Objects allocated by one call of `TestModule.alloc`; false when there are none.
 
     count: objects. nids, pfns: one element per unit: a block of the given order, a slab object, else each
-    base page (at most MAX_UNITS). on_node: base pages by node id. error: errno of entries that have one.
+    base page (at most MAX_UNITS). on_node: base pages by node id. error: errno of entries that have one, or
+    ENOMEM when the module stopped by itself to leave the machine some ordinary memory.
     """
 
     def __init__(self, module: "TestModule", raw: Any, nids: list[int], pfns: list[int]) -> None:
