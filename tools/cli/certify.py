@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A run, from its request to its reports: tests, kernel, module, then a session for each topology."""
 
+import errno
 import os
 import subprocess
 import time
@@ -190,6 +191,10 @@ def run_sessions(
     except UserError as error:
         problem("guest", str(error))
         return error
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        problem("guest", f"no space left in {setting.run_dir}; what was done until then is reported")
     return None
 
 

@@ -86,7 +86,7 @@ def parse(argv: Sequence[str]) -> tuple[Verb, argparse.Namespace]:
 
 
 def terminated(_signum: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM and SIGHUP end a run in the same orderly way as ^C."""
+    """SIGTERM and SIGHUP end a run in the same orderly way as ^C, also one started in the background."""
     raise KeyboardInterrupt
 
 
@@ -99,7 +99,7 @@ def no_space(error: OSError) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """Run the verb that argv names; return the exit status of the process."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, terminated)
     try:
         verb, args = parse(argv)

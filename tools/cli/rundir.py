@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The directory of a run: runs/<UTC time>-<short id>."""
 
-import os
+import errno
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from pathlib import Path
 from tools.errors import UserError
 
 DEFAULT_PARENT = "runs"
+NEEDED = 32 << 20  # bytes: consoles and records of a whole run, measured, and air
 
 
 @contextmanager
@@ -25,9 +27,10 @@ def new(parent: Path | None) -> Iterator[Path]:
     path = parent / f"{stamp}-{secrets.token_hex(2)}"
     try:
         path.mkdir(parents=True)
-        probe = path / ".probe"
-        probe.write_bytes(bytes(os.sysconf("SC_PAGE_SIZE")))  # a full disk takes the directory, not a page
-        probe.unlink()
+        free = shutil.disk_usage(path).free
+        if free < NEEDED:
+            path.rmdir()
+            raise OSError(errno.ENOSPC, f"{free >> 20} MiB are free, a run needs {NEEDED >> 20}")
     except OSError as error:
         raise UserError(f"cannot write results to {path}: {error.strerror}; give another --output") from error
     try:

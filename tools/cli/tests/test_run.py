@@ -154,6 +154,16 @@ def test_run_directory_that_cannot_be_made(tmp_path: Path) -> None:
         pass
 
 
+def test_full_disk_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rundir, "NEEDED", 1 << 60)
+    with (
+        pytest.raises(UserError, match=f"cannot write results to {tmp_path}/.* MiB are free"),
+        rundir.new(tmp_path),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_session_leaves_directory_and_environment_as_they_were(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
