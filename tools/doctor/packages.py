@@ -18,6 +18,7 @@ from tools.process import run
 
 DATA = Path(__file__).resolve().with_name("packages.toml")
 SOURCES_DIR = Path("/etc/apt/sources.list.d")
+MIRROR = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -105,8 +106,16 @@ def apt_commands(groups: Iterable[Group], release: str) -> list[list[str]]:
 
 def advice(groups: Iterable[Group]) -> str:
     """Return the shell command that a person types to install groups."""
+    groups = list(groups)
     sudo = "" if os.geteuid() == 0 else "sudo "
-    return " && ".join(sudo + " ".join(words) for words in apt_commands(groups, codename()))
+    release = codename()
+    steps = []
+    for suite in sorted({group.suite.get(release, "") for group in groups} - {""}):
+        if not suite_listed(suite):
+            line = f"deb {MIRROR} {suite} main"
+            steps += [f"echo '{line}' | {sudo}tee {SOURCES_DIR}/{suite}.list", f"{sudo}apt-get update"]
+    steps += [sudo + " ".join(words) for words in apt_commands(groups, release)]
+    return " && ".join(steps)
 
 
 def require(names: Sequence[str]) -> None:
@@ -137,17 +146,22 @@ def install(groups: Sequence[Group]) -> None:
         run(words, " ".join(words), env=env)
 
 
+def suite_listed(suite: str) -> bool:
+    """Tell whether some sources file of apt names the suite."""
+    files = [Path("/etc/apt/sources.list"), *SOURCES_DIR.glob("*")]
+    return any(suite in path.read_text(errors="replace") for path in files if path.is_file())
+
+
 def add_suite(suite: str) -> None:
     """Name a suite of Debian to apt, unless some sources file does already."""
-    listed = [Path("/etc/apt/sources.list"), *SOURCES_DIR.glob("*")]
-    if any(suite in path.read_text(errors="replace") for path in listed if path.is_file()):
+    if suite_listed(suite):
         return
     target = SOURCES_DIR / f"pnode-{suite}.sources"
     print(f"pnode: adding {target}", file=sys.stderr, flush=True)
     target.write_text(
         "# Added by pnode: QEMU with volatile CXL devices.\n"
         "Types: deb\n"
-        "URIs: http://deb.debian.org/debian\n"
+        f"URIs: {MIRROR}\n"
         f"Suites: {suite}\n"
         "Components: main\n"
         f"Signed-By: {KEYRING}\n"

@@ -97,3 +97,16 @@ def test_suite_is_added_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     other.write_text("deb http://deb.debian.org/debian other-backports main\n")
     packages.add_suite("other-backports")
     assert sorted(tmp_path.iterdir()) == sorted([written, other])
+
+
+def test_advice_names_the_suite_to_apt_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "SOURCES_DIR", tmp_path)
+    monkeypatch.setattr(packages.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(packages, "codename", lambda: "bookworm")
+    group = packages.Group("x", "tests", ("xpkg",), suite={"bookworm": "nosuch-backports"})
+    install = "sudo apt-get install --yes --no-install-recommends -t nosuch-backports xpkg"
+    line = "deb http://deb.debian.org/debian nosuch-backports main"
+    add = f"echo '{line}' | sudo tee {tmp_path}/nosuch-backports.list && sudo apt-get update"
+    assert packages.advice([group]) == f"{add} && {install}"
+    (tmp_path / "mine.list").write_text(line)
+    assert packages.advice([group]) == install
