@@ -17,6 +17,8 @@ NEEDED = {
     "include/generated/utsrelease.h": "the kernel in it has not been prepared (make prepare)",
 }
 
+KERNELS = ("vmlinux", "arch/x86/boot/bzImage")
+
 
 def require_build_dir(build_dir: Path) -> None:
     """Check that modules can be built against a directory. Raises UserError naming what is missing."""
@@ -58,9 +60,8 @@ def release(build_dir: Path) -> str:
 def identity(build_dir: Path) -> str:
     """Return a hash that changes when a module built against this directory must be built again."""
     parts = [digest(build_dir / name) for name in NEEDED if name != "Makefile"]
-    # Same configuration and symbols, other headers: somebody at work on the patches.
-    for root in roots(build_dir):
-        header = root / API_HEADER
-        if header.is_file():
-            parts.append(digest(header))
+    # Same configuration and symbols, other structures: somebody at work on the patches. Without MODVERSIONS
+    # only the kernel itself shows that.
+    candidates = [build_dir / name for name in KERNELS] + [root / API_HEADER for root in roots(build_dir)]
+    parts += [digest(path) for path in candidates if path.is_file()]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()

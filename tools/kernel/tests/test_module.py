@@ -52,7 +52,7 @@ def test_built_once_per_input(build_dir: Path, sources: Path) -> None:
     assert first.stat().st_mtime_ns == stamp
 
 
-@pytest.mark.parametrize("name", [".config", "Module.symvers", "include/linux/node_private.h"])
+@pytest.mark.parametrize("name", [".config", "Module.symvers", "include/linux/node_private.h", "vmlinux"])
 def test_another_kernel_is_another_module(build_dir: Path, sources: Path, name: str) -> None:
     first = module.build(build_dir, sources)
     (build_dir / name).write_text("changed")
