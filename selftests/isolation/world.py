@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the tests of this chapter share: entry points, requests, and the judgement of where pages are."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from fixtures.private import PrivateNode
+from fixtures.settling import lost_pages
+from fixtures.testmod import where
+from helpers.nodes import Node
+from helpers.residency import Residency
+from helpers.testmod import Allocation, Entry, OnlineType, Ops, TestModule
+from helpers.testmod.results import Gfp
+from helpers.wait import wait_until
+
+OPEN = Ops.MIGRATION | Ops.MEMPOLICY
+#: Pages of one request: more than a per-CPU batch, so that the free lists are reached too.
+PAGES = 80
+
+#: Entry points that hand out pages of a preferred node, and those of them that take a nodemask.
+BY_MASK = (Entry.ALLOC_PAGES_NODEMASK, Entry.FOLIO_ALLOC_NODE, Entry.BULK)
+BY_NODE = (Entry.ALLOC_PAGES_NODE, *BY_MASK)
+
+
+def label(value: object) -> str:
+    """Test ids: names of enum members, else the value."""
+    return str(getattr(value, "name", value)).lower().replace("_", "-")
+
+
+@dataclass(frozen=True)
+class World:
+    """A private node and the request that it could serve if only it were allowed.
+
+    base: gfp of an ordinary request for the zone P has: GFP_HIGHUSER_MOVABLE for a movable one, GFP_KERNEL
+    for the kernel zone. light: the same without direct reclaim, for requests that have nowhere to go, so that
+    a failure is no case for the OOM killer; without NOMEMALLOC it could dip into the reserves instead.
+    """
+
+    node: PrivateNode
+    gfp: Gfp
+
+    @property
+    def base(self) -> int:
+        movable = self.node.online is OnlineType.MOVABLE
+        return self.gfp.HIGHUSER_MOVABLE if movable else self.gfp.KERNEL
+
+    @property
+    def light(self) -> int:
+        return self.base & ~self.gfp.DIRECT_RECLAIM | self.gfp.NOMEMALLOC
+
+
+def all_on(taken: Allocation | None, node: Node | PrivateNode) -> bool:
+    """All of the allocation is on that node; False for nothing."""
+    return taken is not None and taken.nid == node.nid
+
+
+def assert_ordinary(taken: Allocation | None, ordinary: Iterable[Node], what: object = "") -> None:
+    """Something was allocated, and all of it on these nodes."""
+    nids = {node.nid for node in ordinary}
+    assert taken is not None, f"{what}: nothing was allocated, expected nodes {sorted(nids)}"
+    assert set(taken.on_node) <= nids, f"{what}: {where(taken)}, expected nodes {sorted(nids)} only"
+
+
+def assert_untouched(*nodes: PrivateNode) -> None:
+    """Not a page of these nodes is in use, by whomever: every page is free, per-CPU lists included."""
+    for node in nodes:
+        used = pages_in_use(node)
+        assert not used, f"{node}: {used} of {node.managed_pages()} pages in use: {lost_pages(node)}"
+
+
+def pages_in_use(node: PrivateNode, seconds: float = 1.0) -> int:
+    """Pages that are not free. While a per-CPU list is on its way home its pages are in neither count, for
+    one look at most: a few looks are taken before pages count as in use."""
+    managed = node.managed_pages()
+    seen: list[int] = []
+
+    def none() -> bool:
+        seen.append(managed - node.free_pages())
+        return not seen[-1]
+
+    with suppress(TimeoutError):
+        wait_until(none, seconds, "all pages free")
+    return seen[-1]
+
+
+def assert_spilled(found: Residency, node: PrivateNode, ordinary: list[Node], what: str = "memory") -> None:
+    """D had no room, so the pages went on to the other ordinary nodes; none is on the private node."""
+    assert not found.any_on(node.nid), f"{what} reached {node}: {found}"
+    beyond = [one.nid for one in ordinary[1:]]
+    assert any(found.any_on(nid) for nid in beyond), (
+        f"{what}: no pressure, nothing on nodes {beyond}: {found}"
+    )
+    assert_untouched(node)
+
+
+def take_all(mod: TestModule, node: Node, leave: int = 0) -> None:
+    """Take an ordinary node's free pages, down to its min watermark or to `leave` pages, held by the
+    descriptor.
+
+    Without reclaim, which would make room again, and without the help of reserves.
+    """
+    gfp = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.THISNODE | mod.gfp.NOMEMALLOC
+    gfp &= ~(mod.gfp.DIRECT_RECLAIM | mod.gfp.KSWAPD_RECLAIM)
+    for order in (mod.handshake.max_order, 5, 0):
+        wanted = max(node.free_pages() - leave, 0) >> order
+        if wanted:
+            mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=gfp, order=order, count=wanted)
