@@ -85,7 +85,7 @@ class Archive:
 
     def _add(self, entry: Entry) -> None:
         path = entry.path
-        if not path.startswith("/") or posixpath.normpath(path) != path or path == "/":
+        if path == "/" or posixpath.normpath("/" + path.lstrip("/")) != path:
             raise ValueError(f"{path!r} is not an absolute normal path")
         parent = posixpath.dirname(path)
         self.directory(parent)

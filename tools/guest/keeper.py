@@ -77,7 +77,8 @@ class Keeper:
             owner = boot.claimed_by()
             if process.poll() is not None:
                 self._processes.remove((boot, process))
-                if owner is None and boot.state().get("state") == "ready":
+                # Otherwise the wrapper notes how its guest ended.
+                if (owner is None or not _alive(owner)) and boot.state().get("state") in ("ready", "running"):
                     boots.finish(boot)
             elif owner is not None and not _alive(owner):
                 # The wrapper was killed; in order, it ends its guest itself.

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-only
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tools.guest import boot as boots
+from tools.guest import control
+from tools.guest.errors import GuestError
+from tools.guest.slot import Launch, Slot
+from tools.paths import ROOT
+
+Make = Callable[..., Launch]
+
+
+def boot_until_ready(slot: Slot, launch: Launch) -> dict[str, object]:
+    boot, process = boots.start(slot, launch)
+    try:
+        return boots.wait_ready(boot, launch, process)
+    finally:
+        boots.kill(process)
+
+
+def test_ready(slot: Slot, fake_launch: Make) -> None:
+    record = boot_until_ready(slot, fake_launch("ready"))
+    boot = slot.current()
+    assert boot is not None
+    assert record["release"] == "6.12.0-fake"
+    assert boot.state()["state"] == "ready"
+    assert list(boot.state()["seconds"]) == ["kernel", "init", "ready"]
+    assert "fake_qemu.py ready" in (boot.path / "qemu.cmd").read_text()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason", "message"),
+    [
+        ("panic", "panic", "kernel panic: Attempted to kill init!"),
+        ("noport", "noport", "no virtio console port; it needs VIRTIO_PCI=y and VIRTIO_CONSOLE=y"),
+        ("refuse", "qemu", "QEMU ended at boot (status 1): qemu-system-x86_64: -machine q36"),
+        ("silent", "silent", "printed nothing"),
+        ("chatter", "deadline", "not ready after 1 s, last line: still here"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(
+    slot: Slot, fake_launch: Make, behaviour: str, reason: str, message: str
+) -> None:
+    launch = fake_launch(behaviour, deadline=1.0 if behaviour == "chatter" else 20.0, first_output=0.5)
+    with pytest.raises(GuestError) as caught:
+        boot_until_ready(slot, replace(launch, first_output=10.0) if behaviour == "refuse" else launch)
+    boot = slot.current()
+    assert boot is not None
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert str(boot.console) in str(caught.value)
+    assert boot.state()["state"] == "dead"
+    assert boot.state()["reason"].startswith(reason + ": ")
+    assert boot.qemu_pid() is None
+
+
+def test_a_kernel_without_a_port_still_said_what_it_is(slot: Slot, fake_launch: Make) -> None:
+    with pytest.raises(GuestError):
+        boot_until_ready(slot, fake_launch("noport"))
+    boot = slot.current()
+    assert boot is not None
+    assert boot.state()["record"]["release"] == "6.12.0-fake"
+
+
+def test_a_missing_program_is_named(slot: Slot, fake_launch: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(GuestError, match="setpriv: No such file"):
+        boots.start(slot, fake_launch("ready"))
+
+
+def test_qemu_dies_with_its_parent(slot: Slot, fake_launch: Make) -> None:
+    slot.set_launch(fake_launch("chatter"))
+    code = (
+        "import sys, time; from pathlib import Path; from tools.guest import boot, slot\n"
+        "s = slot.Slot(Path(sys.argv[1]), 0); boot.start(s, s.launch())\n"
+        "print('up', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(slot.run_dir)], cwd=ROOT, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"up\n"
+        boot = slot.current()
+        assert boot is not None
+        while not boot.console.exists():  # setpriv has done its part once QEMU runs
+            time.sleep(0.02)
+        pid = boot.qemu_pid()
+        assert pid is not None
+        parent.send_signal(signal.SIGKILL)
+        assert boots.wait_gone(pid, 5.0)
+
+
+def test_waiting_for_a_process_that_stays(slot: Slot) -> None:
+    assert not boots.wait_gone(os.getpid(), 0.05)
+
+
+def test_kill_notes_why(slot: Slot, fake_launch: Make) -> None:
+    boot, process = boots.start(slot, fake_launch("chatter"))
+    assert control.kill_slot(slot.run_dir, 0, "test_x ran longer than 60 s")
+    process.wait()
+    assert boots.finish(boot)["reason"] == "killed: test_x ran longer than 60 s"
+    assert not control.kill_slot(slot.run_dir, 0, "again")
+    assert not control.kill_slot(slot.run_dir, 7, "no such slot")
+
+
+def test_kill_all(slot: Slot, fake_launch: Make) -> None:
+    other = Slot(slot.run_dir, 1)
+    processes = [boots.start(place, fake_launch("chatter"))[1] for place in (slot, other)]
+    assert control.kill_all(slot.run_dir, "over") == 2
+    assert [process.wait() for process in processes] == [-signal.SIGKILL] * 2
+
+
+@pytest.mark.parametrize(
+    ("console", "state", "reason"),
+    [
+        ("Kernel panic - not syncing: x\n", "dead", "panic: x"),
+        ('pnode-guest: {"state": "over", "status": "exit 0"}\n', "over", "worker: exit 0"),
+        ('pnode-guest: {"state": "over", "status": "SIGKILL"}\n', "dead", "worker: SIGKILL"),
+        ("[ 1.0] fine\n", "dead", "qemu: ended without a word from the kernel"),
+    ],
+)
+def test_the_end_of_a_guest(slot: Slot, console: str, state: str, reason: str) -> None:
+    boot = slot.new_boot({})
+    boot.console.write_text(console)
+    (boot.path / "qemu.err").touch()
+    found = boots.finish(boot)
+    assert (found["state"], found["reason"]) == (state, reason)
