@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""MPL-04: INTERLEAVE and WEIGHTED_INTERLEAVE with private nodes among the nodes."""
+
+from pathlib import Path
+
+import pytest
+
+from fixtures.knobs import KnobSetter
+from fixtures.process import ChildFactory
+from fixtures.requirement import requirement
+from fixtures.selection import core
+from helpers.constants import Mode
+from helpers.residency import Residency
+from helpers.testmod import TestModule
+from selftests.mempolicy.placing import HUGE, Faulted, fault
+
+MASKS = ("DP", "PQ", "DPQ", "DEP")
+ROUND = 24  # pages: a multiple of every number of nodes above
+MANY = 10_000
+TOLERANCE = 0.05
+WEIGHTS = Path("/sys/kernel/mm/mempolicy/weighted_interleave")
+
+
+def shares(where: Residency, weights: dict[int, int]) -> dict[int, float]:
+    """Pages found on each node as a fraction of those that its weight promises."""
+    whole = sum(weights.values())
+    return {nid: where.counts[nid] * whole / (len(where.nodes) * weight) for nid, weight in weights.items()}
+
+
+def assert_shares(where: Residency, weights: dict[int, int]) -> None:
+    assert set(where.counts) == set(weights), f"weights {weights}: {where}"
+    found = shares(where, weights)
+    assert all(abs(share - 1) <= TOLERANCE for share in found.values()), (
+        f"weights {weights}: {where}; {found}"
+    )
+
+
+@requirement("MPL-04")
+@core
+@pytest.mark.parametrize("mask", MASKS)
+def test_range_goes_round_the_nodes(nodes: dict[str, int], mod: TestModule, mask: str) -> None:
+    nids = [nodes[letter] for letter in mask]
+    where = fault(mod, "mbind", Mode.INTERLEAVE, nids, ROUND)
+    turn = where.nodes[: len(nids)]
+    assert set(turn) == set(nids), f"INTERLEAVE {nids}: {where.nodes}"
+    assert where.nodes == turn * (ROUND // len(nids)), f"INTERLEAVE {nids}, page by page: {where.nodes}"
+
+
+@requirement("MPL-04")
+@pytest.mark.parametrize("mask", MASKS)
+def test_task_policy_spreads_evenly(
+    nodes: dict[str, int], mod: TestModule, child: ChildFactory, mask: str
+) -> None:
+    weights = {nodes[letter]: 1 for letter in mask}
+    assert_shares(child(fault, mod, "set_mempolicy", Mode.INTERLEAVE, list(weights), 1200), weights)
+
+
+@requirement("MPL-04")
+@pytest.mark.parametrize(
+    "mode", [Mode.INTERLEAVE, Mode.WEIGHTED_INTERLEAVE], ids=lambda mode: mode.name.lower()
+)
+def test_huge_pages_go_round_too(
+    nodes: dict[str, int], knob: KnobSetter, faulted: Faulted, mode: Mode
+) -> None:
+    weights = {nodes["D"]: 1, nodes["P"]: 1}
+    set_weights(knob, weights)
+    assert_shares(faulted(mode, list(weights), 4 * HUGE, thp=True), weights)
+
+
+@requirement("MPL-04")
+@pytest.mark.parametrize(
+    "weights", [{"D": 3, "P": 1}, {"D": 1, "P": 4}, {"D": 5, "P": 3, "Q": 1, "E": 1}],
+    ids=lambda weights: "".join(f"{letter}{weight}" for letter, weight in weights.items()),
+)  # fmt: skip
+def test_weights_decide_the_ratio(
+    nodes: dict[str, int], knob: KnobSetter, faulted: Faulted, weights: dict[str, int]
+) -> None:
+    by_node = {nodes[letter]: weight for letter, weight in weights.items()}
+    set_weights(knob, by_node)
+    assert_shares(faulted(Mode.WEIGHTED_INTERLEAVE, list(by_node), MANY), by_node)
+
+
+def set_weights(knob: KnobSetter, weights: dict[int, int]) -> None:
+    """Weights of the nodes until the test ends; kernels that choose weights by themselves stop doing so."""
+    if (WEIGHTS / "auto").exists():
+        knob(str(WEIGHTS / "auto"), "false")
+    for nid, weight in weights.items():
+        knob(str(WEIGHTS / f"node{nid}"), weight)
