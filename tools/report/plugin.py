@@ -201,6 +201,7 @@ class ControllerPlugin:
             self._problems.add("interrupted", "interrupted; tests without a result are reported as MISS")
         else:
             self._problems.add("interrupted", f"stopped: {text}")
+        self._rescue.give_up(self._slots)
 
     @pytest.hookimpl
     def pytest_internalerror(self, excrepr: object, excinfo: pytest.ExceptionInfo[BaseException]) -> bool:

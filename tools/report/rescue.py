@@ -4,6 +4,7 @@ thread."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Protocol
 
 from tools.report.events import RunLog
 from tools.report.problems import Problems
@@ -18,15 +20,18 @@ from tools.report.workers import Running
 
 __all__ = ["Kill", "Rescue", "kill_guest"]
 
-#: kill(run_dir, slot, reason) ends the guest of a slot.
-Kill = Callable[[Path, int, str], object]
+
+class Kill(Protocol):
+    """Ends the guest of a slot; with `last_words` it is first made to say what it hangs in."""
+
+    def __call__(self, run_dir: Path, slot: int, reason: str, *, last_words: bool) -> object: ...
 
 
-def kill_guest(run_dir: Path, slot: int, reason: str) -> None:
+def kill_guest(run_dir: Path, slot: int, reason: str, *, last_words: bool) -> None:
     """End the slot's guest by the pool's own means."""
     from tools.guest.control import kill_slot  # late: a report of an old run needs no guests
 
-    kill_slot(run_dir, slot, reason)
+    kill_slot(run_dir, slot, reason, last_words=last_words)
 
 
 class Rescue:
@@ -66,6 +71,12 @@ class Rescue:
             timer.daemon = True
             timer.start()
 
+    def give_up(self, slots: Iterable[int]) -> None:
+        """The session was interrupted: end the guests, since nobody waits for what they are doing."""
+        for slot in sorted(set(slots)):
+            with contextlib.suppress(Exception):  # it may be gone by itself, and this is best effort
+                self._kill(self._run_dir, slot, "interrupted", last_words=False)
+
     def silent(self, slots: Iterable[int]) -> None:
         """Nothing happened for a long time: kill the guests; next time interrupt the session; then die."""
         self._silences += 1
@@ -91,7 +102,7 @@ class Rescue:
         with self._lock:
             self._hangs[slot] = reason
         try:
-            self._kill(self._run_dir, slot, f"hang: {nodeid} {reason}".replace("  ", " "))
+            self._kill(self._run_dir, slot, f"hang: {nodeid} {reason}".replace("  ", " "), last_words=True)
         except Exception as error:  # the guest may be gone by itself; the run must go on either way
             self._problems.add("guest", f"guest slot{slot} could not be killed: {error}")
 

@@ -10,7 +10,16 @@ from pathlib import Path
 
 from tools.report.events import Outcome
 from tools.report.names import expression
-from tools.report.verdict import DEVIATES, HOLDS, INCOMPLETE, RequirementVerdict, Tally, TestVerdict, Verdict
+from tools.report.verdict import (
+    DEVIATES,
+    HOLDS,
+    INCOMPLETE,
+    NEVER_STARTED,
+    RequirementVerdict,
+    Tally,
+    TestVerdict,
+    Verdict,
+)
 
 __all__ = ["render", "rerun_command", "totals"]
 
@@ -100,10 +109,20 @@ def _table(verdict: Verdict, colour: bool) -> Iterator[str]:
         cells = "  ".join(_cell(row, topology).rjust(width) for topology, width in columns.items())
         mark = _paint(str(row.outcome).ljust(7), row.outcome, colour)
         yield f"  {row.id:{name_width}}  {row.level:6}  {mark}  {cells}".rstrip()
-    without = [row.id for row in verdict.requirements if row.outcome is Outcome.NONE]
+    without = list(_without(verdict.requirements))
     if without:
         yield from _wrapped("no test in this run: ", " ".join(without))
     yield ""
+
+
+def _without(rows: Iterable[RequirementVerdict]) -> Iterator[str]:
+    """Requirements that no test stood for: a chapter's name where that is all of it, else the ids."""
+    chapters: dict[str, list[RequirementVerdict]] = {}
+    for row in rows:
+        chapters.setdefault(row.chapter, []).append(row)
+    for chapter, members in chapters.items():
+        without = [row.id for row in members if row.outcome is Outcome.NONE]
+        yield from [chapter] if len(without) == len(members) else without
 
 
 def _chapter_tally(rows: Iterable[RequirementVerdict], chapter: str) -> str:
@@ -137,11 +156,24 @@ def _expanded(verdict: Verdict, run_dir: Path, colour: bool) -> Iterator[str]:
         if not test.nodeid.startswith("guests::"):
             yield f"  again:   {rerun_command(verdict, test)}"
         yield ""
-    if missed:
-        yield f"MISS {len(missed)} planned tests have no result:"
-        for test in missed:
+    yield from _missed(missed)
+
+
+def _missed(tests: list[TestVerdict]) -> Iterator[str]:
+    """Tests that were cut short by name, those that never began by file: after ^C there can be hundreds."""
+    if not tests:
+        return
+    yield f"MISS {len(tests)} planned {'test has' if len(tests) == 1 else 'tests have'} no result:"
+    waiting: dict[str, int] = {}
+    for test in tests:
+        if test.message == NEVER_STARTED:
+            file = f"{test.topology} {test.nodeid.partition('::')[0]}"
+            waiting[file] = waiting.get(file, 0) + 1
+        else:
             yield f"  {test.topology} {test.nodeid}: {test.message}"
-        yield ""
+    for file, number in waiting.items():
+        yield f"  {file}: {number} {NEVER_STARTED}"
+    yield ""
 
 
 def _problems(verdict: Verdict) -> Iterator[str]:

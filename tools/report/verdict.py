@@ -17,12 +17,13 @@ from tools.report.events import Event, Outcome
 from tools.report.names import chapter_of
 
 __all__ = [
-    "DEVIATES", "HOLDS", "INCOMPLETE", "UNABLE", "RequirementVerdict", "Tally", "TestVerdict", "Verdict",
-    "as_event", "judge",
+    "DEVIATES", "HOLDS", "INCOMPLETE", "NEVER_STARTED", "UNABLE", "RequirementVerdict", "Tally", "TestVerdict",
+    "Verdict", "as_event", "judge",
 ]
 
 #: Exit statuses of a run; tools/cli documents them for the user.
 HOLDS, DEVIATES, UNABLE, INCOMPLETE = 0, 1, 2, 3
+NEVER_STARTED = "never started"
 
 
 class RequirementLike(Protocol):
@@ -173,7 +174,7 @@ def _tests(events: list[Event], plans: Mapping[str, Event]) -> Iterable[TestVerd
             yield _result(results[key])
         else:
             ids = plans[topology].get("requirements", {}).get(nodeid, ())
-            message = "started, but the run ended before its result" if key in started else "never started"
+            message = "started, but the run ended before its result" if key in started else NEVER_STARTED
             yield TestVerdict(topology, nodeid, Outcome.MISS, tuple(ids), message=message)
 
 

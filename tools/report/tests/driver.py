@@ -16,7 +16,7 @@ from tools.report import ControllerPlugin, RunLog, finish, make_live
 from tools.report.tests.catalogue import CATALOGUE
 
 
-def kill_worker(run_dir: Path, slot: int, reason: str) -> None:
+def kill_worker(run_dir: Path, slot: int, reason: str, *, last_words: bool) -> None:
     """Stands in for the pool: the worker of each slot leaves its process id in the run directory."""
     (run_dir / f"killed-{slot}").write_text(reason)
     os.kill(int((run_dir / f"slot{slot}.pid").read_text()), signal.SIGKILL)

@@ -372,7 +372,7 @@ def test_c(): pass
     assert outcomes(project) == {"test_a": ("PASS", None)}
     assert output.count("interrupted; tests without a result") == 2  # when it happens, and in the summary
     assert "test_b: started, but the run ended before its result" in output
-    assert "test_c: never started" in output
+    assert "test_it.py: 1 never started" in output
     assert "Traceback" not in output
 
 
