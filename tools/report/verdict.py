@@ -17,8 +17,8 @@ from tools.report.events import Event, Outcome
 from tools.report.names import chapter_of
 
 __all__ = [
-    "DEVIATES", "HOLDS", "INCOMPLETE", "NEVER_STARTED", "UNABLE", "RequirementVerdict", "Tally", "TestVerdict",
-    "Verdict", "as_event", "judge",
+    "DEVIATES", "HOLDS", "INCOMPLETE", "NEVER_STARTED", "UNABLE", "RequirementVerdict", "Tally",
+    "TestVerdict", "Verdict", "as_event", "judge",
 ]
 
 #: Exit statuses of a run; tools/cli documents them for the user.
