@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import pytest
 
@@ -22,6 +22,7 @@ from tools.report.merge import Merged, merge
 from tools.report.problems import Problems
 from tools.report.requirements import requirements_in_source
 from tools.report.rescue import Kill, Rescue, kill_guest
+from tools.report.sink import Sink
 from tools.report.watchdog import Watchdog
 from tools.report.workers import Workers, guard_replacement, slot_of
 
@@ -89,11 +90,10 @@ class ControllerPlugin:
     def pytest_plugin_registered(self, plugin: object, plugin_name: str) -> None:
         """Send pytest's own output to a file beside the results: the terminal shows progress and a table."""
         if plugin_name == "terminalreporter" and isinstance(plugin, pytest.TerminalReporter):
-            path = self.run_dir / f"pytest-{self.topology}.log"
-            file = path.open("a", encoding="utf-8", errors="replace")
+            file = Sink(self.run_dir / f"pytest-{self.topology}.log")
             # Nothing was written yet: begin anew, on another file.
             config = plugin.config
-            plugin.__init__(config, file)
+            plugin.__init__(config, cast(TextIO, file))
             config.add_cleanup(file.close)
 
     @pytest.hookimpl(tryfirst=True)

@@ -418,6 +418,15 @@ def test_a_usage_error_at_collection_is_one_line(project, here):
     assert "Traceback" not in output
 
 
+def test_a_full_disk_under_pytests_own_output_does_not_end_the_run(project):
+    (project / "run" / "pytest-fast.log").symlink_to("/dev/full")
+    write(project, '@requirement("ISO-02")\ndef test_a(): assert 0, "x" * 100000\n')
+    code, output = run(project)
+    assert outcomes(project) == {"test_a": ("FAIL", "assertion")}, output
+    assert code == 1
+    assert "pytest broke" not in output
+
+
 def test_no_test_selected(project):
     write(project, "def test_a(): pass\n")
     code, output = run(project, "-k", "nothing")
