@@ -8,6 +8,7 @@ import pytest
 from fixtures.memory import AnonFactory
 from fixtures.nodes import PrivateNode, stable_free_pages
 from fixtures.requirement import requirement
+from fixtures.settling import lost_pages
 from helpers.constants import Mode
 from helpers.nodes import Node
 from helpers.residency import residency
@@ -48,6 +49,7 @@ def test_the_module_sees_the_same_pages(node: PrivateNode, device: DeviceFactory
 @requirement("DEV-01")
 def test_the_node_gives_just_these_pages(node: PrivateNode, device: DeviceFactory) -> None:
     before = stable_free_pages(node)
+    assert before == node.managed_pages(), f"not empty at first: {lost_pages(node)}"
     memory = device(node, PAGES)
     assert stable_free_pages(node) == before, "mapping alone takes nothing"
     memory.touch(count=PAGES // 2)
