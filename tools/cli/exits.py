@@ -22,8 +22,11 @@ exit status:
 
 
 def worst(codes: list[int]) -> int:
-    """Return the status of several parts together: could not run, incomplete, deviates, holds."""
-    for code in (Exit.CANNOT_RUN, Exit.INCOMPLETE, Exit.DEVIATES):
+    """Return the status of several parts together: could not run, deviates, incomplete, holds.
+
+    A deviation that was seen is final, whatever else is missing.
+    """
+    for code in (Exit.CANNOT_RUN, Exit.DEVIATES, Exit.INCOMPLETE):
         if code in codes:
             return code
     return Exit.HOLDS

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,11 @@ SECTION_LIMIT = {True: 64 * 1024, False: 8 * 1024}
 _PHASES = ("setup", "call", "teardown")
 # "fixtures.invariants.InvariantError: text" or, from an exception without text, "KeyboardInterrupt".
 _EXCEPTION = re.compile(r"^(?P<name>[A-Za-z_][\w.]*)(?::\s|$)")
+# What the kernel answered, where the test had no use for an error: an errno, too little in time, a signal.
+_ANSWERS = {
+    *(name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, OSError)),
+    *("UnplugError", "CxlError", "ChildDied", "ChildTimeout"),
+}
 _SPLAT = re.compile(r"\b(splat|taint(ed)?|kernel log)\b", re.IGNORECASE)
 
 
@@ -46,9 +52,9 @@ class Merged:
 def merge(reports: Sequence[pytest.TestReport]) -> Merged:
     """Join the reports of one test.
 
-    An assertion that failed, or an invariant found violated afterwards, is FAIL: the kernel is wrong.
-    Anything else that went wrong (another exception, a fixture, the soft deadline) is ERROR: the test broke
-    and shows nothing.
+    An assertion that failed, an errno or a timeout from the kernel that the test did not expect, or an
+    invariant found violated afterwards, is FAIL: the kernel is wrong. Anything else that went wrong (another
+    exception, a fixture, the soft deadline) is ERROR: the test broke and shows nothing.
     """
     verdicts = [_judge(report) for report in reports if report.failed]
     # FAIL says more than ERROR: a kernel that deviates often breaks the teardown as well.
@@ -83,8 +89,8 @@ def _judge(report: pytest.TestReport) -> tuple[Outcome, Kind, str, str]:
     if name == "Failed" and "from pytest-timeout" in message:
         return Outcome.ERROR, Kind.TIMEOUT, message, text
     asserted = name.endswith("AssertionError") or name == "Failed" or message.startswith("assert ")
-    if asserted and report.when == "call":
-        return Outcome.FAIL, Kind.ASSERTION, message, text
+    if report.when == "call" and (asserted or name in _ANSWERS):
+        return Outcome.FAIL, Kind.ASSERTION if asserted else Kind.EXCEPTION, message, text
     phase = "" if report.when == "call" else f"[{report.when}] "
     return Outcome.ERROR, Kind.EXCEPTION, phase + message, text
 

@@ -95,7 +95,7 @@ def test_help_names_verbs_and_exit_statuses(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.parametrize(
     ("codes", "expected"),
-    [([], 0), ([0, 0], 0), ([0, 1], 1), ([1, 3], 3), ([3, 2, 1], 2)],
+    [([], 0), ([0, 0], 0), ([0, 1], 1), ([0, 3], 3), ([1, 3], 1), ([3, 2, 1], 2)],
 )
 def test_worst_of_several_parts(codes: list[int], expected: int) -> None:
     assert worst(codes) == expected

@@ -95,7 +95,9 @@ def test_asserts(): assert 1 == 2, "page on node 1"
 @requirement("ISO-04")
 def test_says_fail(): pytest.fail("no page left")
 @requirement("DSC-01")
-def test_breaks(): raise OSError(22, "Invalid argument")
+def test_gets_an_errno(): raise OSError(22, "Invalid argument")
+@requirement("DSC-01")
+def test_breaks(): raise KeyError("node")
 @pytest.fixture
 def broken(): raise ValueError("no node")
 @requirement("DSC-01")
@@ -133,6 +135,7 @@ EXPECTED = {
     "test_passes[b]": ("PASS", None),
     "test_asserts": ("FAIL", "assertion"),
     "test_says_fail": ("FAIL", "assertion"),
+    "test_gets_an_errno": ("FAIL", "exception"),
     "test_breaks": ("ERROR", "exception"),
     "test_fixture_breaks": ("ERROR", "exception"),
     "test_leaks": ("FAIL", "invariant"),
@@ -161,7 +164,7 @@ def test_each_way_to_end_has_its_outcome_and_kind(project, here):
     assert len(events(project, "test-start")) == len(EXPECTED)
     assert "test session starts" not in output, "pytest's own report belongs into its log"
     assert "page on node 1" in (project / "run" / "pytest-fast.log").read_text()
-    assert "2 passed, 5 failed, 2 skipped, 3 errors" in output
+    assert "2 passed, 6 failed, 2 skipped, 3 errors" in output
 
 
 def test_a_run_where_everything_holds(project):
