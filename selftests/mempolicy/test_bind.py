@@ -57,8 +57,7 @@ def test_only_the_bound_range(
 
 
 @requirement("MPL-01")
-@core
-@pytest.mark.parametrize("kind", ["base", pytest.param("huge", marks=pytest.mark.topology("fast", "here"))])
+@pytest.mark.parametrize("kind", [pytest.param("base", marks=core), "huge"])
 def test_pages_are_zeroed_whoever_had_them(
     p: PrivateNode, mod: TestModule, anon: AnonFactory, kind: str
 ) -> None:

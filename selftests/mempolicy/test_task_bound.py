@@ -88,9 +88,13 @@ def test_kernel_objects_are_elsewhere(
 @requirement("MPL-02")
 @pytest.mark.parametrize("online", [OnlineType.MOVABLE, OnlineType.KERNEL], ids=["movable", "kernel"])
 def test_fork_leaves_only_anonymous_memory_there(
-    open_node: OpenNode, child: ChildFactory, online: OnlineType
+    open_node: OpenNode, mod: TestModule, child: ChildFactory, online: OnlineType
 ) -> None:
     node = open_node(OPEN, online=online)
+    with mod.alloc(
+        Entry.ALLOC_PAGES_NODE, node.nid, gfp=mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE, count=3
+    ):
+        assert uses(node) == {"other": 3}, "the control: three pages of a driver"
     parent = child.start(family, node.nid)
     parent.step()
     found = uses(node)
