@@ -13,6 +13,7 @@ from fixtures.knobs import KnobSetter
 from fixtures.nodes import PrivateNode
 from fixtures.pressure import SwapFactory
 from fixtures.requirement import requirement
+from fixtures.settling import drain
 from helpers import syscalls
 from helpers.constants import (
     MADV_COLD,
@@ -128,7 +129,9 @@ def test_madvise_free(
     like = outcome(device_on(ordinary_node.nid).advise, MADV_FREE)
     assert outcome(device_pages.advise, MADV_FREE) == like
     stay.check("MADV_FREE")
+    drain()  # only what is on the LRU lists can be marked
     control.advise(MADV_FREE)
+    drain()
     assert not having(testmod, control, PageFlags.SWAPBACKED), "the control is not marked free"
 
 
