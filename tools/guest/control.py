@@ -36,7 +36,8 @@ def kill_boot(boot: Boot, reason: str, *, last_words: bool = False) -> bool:
     pid = boot.qemu_pid()
     if pid is None:
         return False
-    (boot.path / "killed").write_text(reason + "\n")
+    with contextlib.suppress(OSError):  # a full disk: it has to go all the same
+        (boot.path / "killed").write_text(reason + "\n")
     if last_words and inject_nmi(boot) and wait_gone(pid, _LAST_WORDS_SECONDS):
         return True
     with contextlib.suppress(ProcessLookupError):

@@ -65,7 +65,7 @@ def build(request: Request) -> Image:
     try:
         folder = cache_dir("initramfs")
         runtime = contents.runtime()
-        runtime_file, fresh = _runtime(folder, runtime)
+        runtime_file = _runtime(folder, runtime)
         suite = contents.suite(request.repository)
         key = _digest(
             [runtime_file.name, str(request.repository), *map(repr, sorted(request.entries.items()))],
@@ -73,14 +73,12 @@ def build(request: Request) -> Image:
             request.extra,
         )
         image = folder / f"image-{key}.cpio"
-        cached = image.exists() and not fresh
-        if not image.exists():
+        cached = _used(image)
+        if not cached:
             layer = layers.suite_layer(
                 request.repository, suite, runtime.interpreter, request.extra, request.entries
             )
             _write_image(image, runtime_file, layer)
-        os.utime(image)
-        os.utime(runtime_file)
         _prune(folder)
         size = runtime_file.stat().st_size
         return Image(image, size, image.stat().st_size - size, cached)
@@ -89,8 +87,8 @@ def build(request: Request) -> Image:
         raise GuestError(f"cannot build the guest's initramfs: {error.strerror}{where}") from error
 
 
-def _runtime(folder: Path, runtime: contents.Runtime) -> tuple[Path, bool]:
-    """The runtime layer's file, and whether it was made just now.
+def _runtime(folder: Path, runtime: contents.Runtime) -> Path:
+    """The runtime layer's file.
 
     Which libraries are needed takes a second to find out, so the list is kept under a key of everything it
     depends on.
@@ -103,11 +101,10 @@ def _runtime(folder: Path, runtime: contents.Runtime) -> tuple[Path, bool]:
             out.write_text("\n".join(map(str, contents.libraries(runtime))))
     libraries = [Path(line) for line in listing.read_text().split("\n")]
     archive_file = folder / f"runtime-{_digest([key], libraries)}.cpio"
-    if archive_file.exists():
-        return archive_file, False
-    with _replacing(archive_file) as out, out.open("wb") as stream:
-        layers.runtime_layer(runtime, libraries).write(stream)
-    return archive_file, True
+    if not _used(archive_file):
+        with _replacing(archive_file) as out, out.open("wb") as stream:
+            layers.runtime_layer(runtime, libraries).write(stream)
+    return archive_file
 
 
 def _write_image(image: Path, runtime_file: Path, layer: Archive) -> None:
@@ -154,9 +151,19 @@ def _replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def _used(path: Path) -> bool:
+    """Whether a cached file is there; it counts as used now, so that nobody prunes it."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _prune(folder: Path) -> None:
     for pattern in ("image-*", "runtime-*", "libraries-*"):
-        files = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
-        for path in files[KEEP:]:
-            if time.time() - path.stat().st_mtime > _IN_USE_SECONDS:
-                path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another run prunes, too
+            files = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+            for path in files[KEEP:]:
+                if time.time() - path.stat().st_mtime > _IN_USE_SECONDS:
+                    path.unlink()

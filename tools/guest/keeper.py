@@ -70,7 +70,8 @@ class Keeper:
                     answer.put(started)
                 except BaseException as error:
                     answer.put(error)
-            self._watch()
+            with contextlib.suppress(OSError):  # a full disk: no notes, but the guests go on
+                self._watch()
 
     def _watch(self) -> None:
         for boot, process in list(self._processes):

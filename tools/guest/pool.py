@@ -7,6 +7,7 @@ boots the following ones itself when a guest died.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import time
@@ -49,6 +50,9 @@ def start(spec: GuestSpec, slots: int, run_dir: Path, *, first_slot: int = 0) ->
     pool = Pool(spec, prepared, [Slot(run_dir, first_slot + number) for number in range(slots)])
     try:
         pool._boot(_launch(spec, prepared, slots))
+    except OSError as error:
+        pool.close()
+        raise GuestError(f"cannot start guests: {error.strerror}: {error.filename or run_dir}") from error
     except BaseException:
         pool.close()
         raise
@@ -84,7 +88,8 @@ class Pool:
         for slot in self.slots:
             for boot in slot.boots():
                 if boot.state().get("state") in ("booting", "ready", "running"):
-                    boots.finish(boot)
+                    with contextlib.suppress(OSError):  # a full disk: a note less
+                        boots.finish(boot)
 
     def __enter__(self) -> Pool:
         return self

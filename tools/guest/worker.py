@@ -35,6 +35,8 @@ from tools.guest.qemu import WORKER_SOCKET
 from tools.guest.slot import Boot, Launch, Slot
 
 _HELLO_SECONDS = 30.0
+# Boots of a replacement: xdist gives up the whole run when a worker cannot be had, so one bad boot must not.
+_ATTEMPTS = 3
 # Between the end of the host's side and the guest's powering off by itself.
 _LEAVE_SECONDS = 3.0
 # Between the end of the connection and QEMU's exit.
@@ -69,8 +71,12 @@ def main() -> int:
         if sys.exc_info()[0] is not None and process is not None:
             boots.kill(process)
     _relay(boot, connection)
-    _await_end(boot, process)
-    state = boots.finish(boot)
+    try:
+        _await_end(boot, process)
+        state = boots.finish(boot)
+    except OSError as error:  # a full disk: nobody will read why, but the worker is gone all the same
+        print(f"pnode: worker {options.slot}: {error}", file=sys.stderr)
+        return 1
     return 0 if state["state"] == "over" else 1
 
 
@@ -84,6 +90,16 @@ def _take(slot: Slot, launch: Launch) -> tuple[Boot, subprocess.Popen[bytes] | N
         and boot.claim(os.getpid())
     ):
         return boot, None
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _boot(slot, launch)
+        except GuestError as error:
+            print(f"pnode: worker {slot.index}: {error}; trying again", file=sys.stderr, flush=True)
+    return _boot(slot, launch)
+
+
+def _boot(slot: Slot, launch: Launch) -> tuple[Boot, subprocess.Popen[bytes]]:
+    """A new guest, ready. Raises GuestError, or HostGone when nobody waits for it any more."""
     boot, process = boots.start(slot, launch)
     boot.claim(os.getpid())
     waiting = boots.Waiting(boot, launch, process)
@@ -115,7 +131,8 @@ def _attach(boot: Boot, launch: Launch) -> socket.socket:
     setup = json.dumps({"env": launch.env, "cwd": os.getcwd()}).encode()
     connection.sendall(b"%08x" % len(setup) + setup)
     connection.settimeout(None)
-    boot.update(state="running", worker=os.getpid())
+    with contextlib.suppress(OSError):  # a full disk: a note less
+        boot.update(state="running", worker=os.getpid())
     return connection
 
 

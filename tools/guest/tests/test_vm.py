@@ -37,7 +37,7 @@ def test_panics():
 
 def test_hangs():
     with open("/dev/kmsg", "w") as log:
-        log.write("<5>sample: hanging")
+        log.write("<5>sample: hanging\\n")  # without its end of line a record stays open, unprinted
     while True:
         pass
 
