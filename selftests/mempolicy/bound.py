@@ -82,7 +82,9 @@ def program(nid: int) -> Iterator[tuple[int, str]]:
 
 def digests(nid: int, old: Path, new: Path) -> tuple[str, str]:
     """Digests of a file that was there before and of one that the task writes, both as it reads them."""
-    with task_policy(Mode.BIND, [nid]):
+    with Mapping.anonymous(1) as memory, task_policy(Mode.BIND, [nid]):
+        memory.touch()
+        assert residency(memory).all_on(nid), f"the task's own memory: {residency(memory)}"
         first = hashlib.sha256(old.read_bytes()).hexdigest()
         new.write_bytes(old.read_bytes())
         second = hashlib.sha256(new.read_bytes()).hexdigest()

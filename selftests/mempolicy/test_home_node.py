@@ -50,10 +50,11 @@ def test_pages_are_at_home(
 def test_full_home_node_makes_way(
     nodes: dict[str, int], p: PrivateNode, mod: TestModule, anon: AnonFactory
 ) -> None:
-    nids = [nodes["D"], p.nid]
+    # E, and not D: where pages go without any policy.
+    nids = [nodes["E"], p.nid]
     with p.fill():
         where = located(mod, at_home(anon(PAGES), nids, p.nid))
-    assert where.all_on(nodes["D"]), f"BIND {nids}, home node {p.nid} full: {where}"
+    assert where.all_on(nodes["E"]), f"BIND {nids}, home node {p.nid} full: {where}"
 
 
 @requirement("MPL-08")
