@@ -83,8 +83,8 @@ def build(request: Request) -> Image:
         size = runtime_file.stat().st_size
         return Image(image, size, image.stat().st_size - size, cached)
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        raise GuestError(f"cannot build the guest's initramfs: {error.strerror}{where}") from error
+        where = error.filename or "in the cache (~/.cache or $XDG_CACHE_HOME)"
+        raise GuestError(f"cannot build the guest's initramfs: {error.strerror}: {where}") from error
 
 
 def _runtime(folder: Path, runtime: contents.Runtime) -> Path:
