@@ -49,6 +49,7 @@ def out_of_order(fallback: list[int], distances: dict[int, int]) -> str | None:
     The kernel adds up to 2 to a distance to prefer nodes without CPUs and of higher id, so only more counts.
     """
     for near, far in pairwise(fallback):
-        if distances[near] > distances[far] + 2:
-            return f"node {near} (distance {distances[near]}) comes before node {far} ({distances[far]})"
+        a, b = distances[near], distances[far]
+        if a > b + 2:
+            return f"node {near} (distance {a}) comes before node {far} (distance {b})"
     return None
