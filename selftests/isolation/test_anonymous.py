@@ -27,6 +27,7 @@ PAGES = 1024
 
 
 @requirement("ISO-20")
+@pytest.mark.core
 @pytest.mark.parametrize("shared", [False, True], ids=["private", "shared"])
 def test_anonymous_memory(
     private: PrivateNode, anon: AnonFactory, short_of_memory: Node, ordinary_nodes: list[Node], shared: bool
@@ -137,16 +138,3 @@ def test_memory_beyond_the_limit_of_a_cgroup(
     assert not found.any_on(private.nid), f"on {private}: {found}"
     worker.finish()
     assert_untouched(private)
-
-
-@requirement("ISO-20")
-@pytest.mark.core
-def test_some_pages_of_every_kind(
-    closed_node: PrivateNode, anon: AnonFactory, child: ChildFactory, ordinary_nodes: list[Node]
-) -> None:
-    ordinary = {node.nid for node in ordinary_nodes}
-    memory = anon(32)
-    memory.touch()
-    found = [residency(memory), child(grow_stack, 16), child(grow_heap, 16)]
-    assert all(set(one.counts) <= ordinary and one.present for one in found), [str(one) for one in found]
-    assert_untouched(closed_node)

@@ -85,6 +85,7 @@ def test_local(closed_node: PrivateNode, place: Place, ordinary_node: Node) -> N
 
 
 @requirement("ISO-23")
+@pytest.mark.core
 @pytest.mark.usefixtures("short_of_memory")
 def test_local_with_the_local_node_full(
     closed_node: PrivateNode, place: Place, ordinary_nodes: list[Node]
@@ -98,16 +99,3 @@ def test_preferring_a_full_node(closed_node: PrivateNode, place: Place, ordinary
     for mode in (Mode.PREFERRED, Mode.PREFERRED_MANY):
         found = place(mode, [ordinary_nodes[0].nid])
         assert_spilled(found, closed_node, ordinary_nodes, mode.name)
-
-
-@requirement("ISO-23")
-@pytest.mark.core
-def test_a_few_interleaved_pages(
-    closed_node: PrivateNode, anon: AnonFactory, ordinary_nodes: list[Node]
-) -> None:
-    memory = anon(32)
-    memory.bind(Mode.INTERLEAVE, [node.nid for node in ordinary_nodes])
-    memory.touch()
-    found = residency(memory)
-    assert set(found.counts) == {node.nid for node in ordinary_nodes}, f"{found}"
-    assert_untouched(closed_node)

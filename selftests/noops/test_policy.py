@@ -15,6 +15,8 @@ from helpers.nodemask import NodeMask
 from helpers.nodes import Node
 from helpers.outcome import OK, outcome
 from helpers.residency import residency
+from helpers.testmod import TestModule
+from selftests.isolation.world import take_all
 from selftests.noops.pages import PAGES, OnNode
 
 #: The modes that take nodes.
@@ -104,7 +106,7 @@ def test_second_closed_node_spoils_a_mask_as_well(
 def test_home_node_places_nothing(
     closed_node: PrivateNode, anon: AnonFactory, ordinary_nodes: list[Node], mode: Mode
 ) -> None:
-    """Whether the call is accepted or not."""
+    """Whether the call is accepted or not, pages are on the nodes of the policy."""
     nids = [node.nid for node in ordinary_nodes]
     memory, control = anon(PAGES), anon(PAGES)
     for one, home in ((memory, closed_node.nid), (control, nids[-1])):
@@ -114,3 +116,22 @@ def test_home_node_places_nothing(
         found = residency(one)
         assert set(found.counts) <= set(nids), f"home node {home} ({result}): {found}"
     assert residency(control).all_on(nids[-1]), f"the control, home node {nids[-1]}: {residency(control)}"
+
+
+@requirement("NOP-02")
+def test_home_node_is_no_way_out_of_a_full_node(
+    closed_node: PrivateNode, anon: AnonFactory, mod: TestModule, ordinary_nodes: list[Node]
+) -> None:
+    """PREFERRED_MANY goes on beyond its nodes, starting at the home node: not if that is P."""
+    near, far = ordinary_nodes[0].nid, ordinary_nodes[-1].nid
+    memory, control = anon(1024), anon(1024)
+    results = []
+    for one, home in ((memory, closed_node.nid), (control, far)):
+        one.bind(Mode.PREFERRED_MANY, [near])
+        results.append(outcome(syscalls.set_mempolicy_home_node, one.addr, one.nbytes, home))
+    take_all(mod, ordinary_nodes[0])
+    for one in (memory, control):
+        one.touch()
+    assert set(residency(memory).counts) <= {near, far}, f"home P ({results[0]}): {residency(memory)}"
+    assert residency(memory).any_on(far), f"no pressure: {residency(memory)}"
+    assert residency(control).any_on(far), f"the control, home {far} ({results[1]}): {residency(control)}"
