@@ -16,12 +16,9 @@ DeviceFactory = Callable[..., Mapping]
 
 
 def reserve(node: PrivateNode) -> int:
-    """Pages of the node that may be free and still not to be had, each asked for with watermarks in force.
-
-    Free pages that wait on another CPU's list are subtracted from what the watermark sees, so up to the min
-    watermark of pages can be out of reach: `node.fill(leave=reserve(node) + pages)` leaves at least `pages`.
-    """
-    return sum(zone.watermarks.min + zone.watermarks.boost for zone in node.node.zones())
+    """Pages below the min watermark, not for ordinary requests; rounded up to 16 as by fill()."""
+    below = sum(zone.watermarks.min + zone.watermarks.boost for zone in node.node.zones())
+    return -(-below // 16) * 16
 
 
 # Once a module, so that the tests of a zone run together: changing it replugs the node.
