@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from helpers import syscalls
 from helpers.constants import MADV_POPULATE_WRITE, Mode
-from helpers.memory import PAGE_SIZE, Mapping, thp_size
+from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
 from helpers.residency import Residency, residency
 from helpers.testmod import Ops, TestModule
@@ -14,7 +14,9 @@ from selftests.oracle import located
 
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
 PAGES = 16
-HUGE = thp_size() // PAGE_SIZE
+#: Base pages of a PMD-sized huge page: a page table has entries of 8 bytes. Not read from /sys, because
+#: collection needs no kernel.
+HUGE = PAGE_SIZE // 8
 #: Beyond this only the frames are looked at: contents and cross-check would take most of a test's time.
 LOOKED_INTO = 1024
 #: The kernel adds up to 2 to a distance, to prefer nodes without CPUs and of higher id.
