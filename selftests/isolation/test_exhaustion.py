@@ -84,7 +84,7 @@ def test_swap_rather_than_p(private: PrivateNode, child: ChildFactory, ordinary_
     found = glutton.step()
     # Not only this memory: what the machine has not used for long goes first.
     used = sum(area.used for area in swaps())
-    assert used >= WANTED // 4, f"{used} bytes swapped out, 64 MiB had from 2 x 16 MiB free: {found}"
+    assert used >= MIB, f"{used} bytes swapped out, no pressure? {found}"
     assert set(found.counts) <= {node.nid for node in ordinary_nodes}, f"{found}"
     assert_untouched(private)
     glutton.finish()

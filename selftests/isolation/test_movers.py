@@ -17,10 +17,10 @@ from helpers.constants import MADV_COLLAPSE, MADV_DONTNEED, MADV_HUGEPAGE, MADV_
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
 from helpers.residency import frames, residency, residency_of
-from helpers.testmod import Kind, OnlineType
+from helpers.testmod import Kind, OnlineType, TestModule
 from helpers.wait import wait_until
 from selftests.isolation import damon
-from selftests.isolation.world import assert_untouched
+from selftests.isolation.world import assert_untouched, only_lowest_free
 
 HUGE = 512  # base pages
 KHUGEPAGED = "/sys/kernel/mm/transparent_hugepage/khugepaged"
@@ -40,8 +40,9 @@ def on_node(memory: Mapping, nid: int) -> Mapping:
 
 
 @requirement("ISO-24")
-def test_compaction(closed_node: PrivateNode, anon: AnonFactory, far_ordinary: Node) -> None:
-    memory = on_node(anon(16 * HUGE), far_ordinary.nid)
+def test_compaction(closed_node: PrivateNode, anon: AnonFactory, far_ordinary: Node, mod: TestModule) -> None:
+    with only_lowest_free(mod, far_ordinary):
+        memory = on_node(anon(8 * HUGE), far_ordinary.nid)
     for index in range(0, memory.pages, 2):
         memory.advise(MADV_DONTNEED, first=index, count=1)
     before = frames(memory.addr, memory.pages)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests of this chapter share: entry points, requests, and the judgement of where pages are."""
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from fixtures.private import PrivateNode
@@ -106,3 +106,22 @@ def take_all(mod: TestModule, node: Node, leave: int = 0) -> None:
         wanted = max(node.free_pages() - leave, 0) >> order
         if wanted:
             mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=gfp, order=order, count=wanted)
+
+
+@contextmanager
+def only_lowest_free(mod: TestModule, node: Node, blocks: int = 8) -> Iterator[None]:
+    """What is allocated on the node in here comes from its lowest free blocks (of the largest order, 4 MiB)
+    and from fragments: compaction afterwards has somewhere to move it, which is upwards."""
+    gfp = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.THISNODE | mod.gfp.NOMEMALLOC
+    gfp &= ~(mod.gfp.DIRECT_RECLAIM | mod.gfp.KSWAPD_RECLAIM)
+    taken: list[Allocation] = []
+    while one := mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=gfp, order=mod.handshake.max_order):
+        taken.append(one)
+    taken.sort(key=lambda one: one.pfns[0])
+    for one in taken[:blocks]:
+        one.free()
+    try:
+        yield
+    finally:
+        for one in taken[blocks:]:
+            one.free()

@@ -20,7 +20,7 @@ from helpers.residency import residency
 from helpers.testmod import Entry, NodeFlags, Ops, PteFlags, TestModule
 from helpers.wait import wait_until
 from selftests.isolation import damon
-from selftests.isolation.world import take_all
+from selftests.isolation.world import only_lowest_free, take_all
 from selftests.noops.pages import Frozen, OnNode
 
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
@@ -61,15 +61,14 @@ def test_direct_reclaim(
 
 @requirement("NOP-05")
 def test_compaction_of_the_node(
-    open_node: OpenNode, anon: AnonFactory, anon_on: OnNode, far_ordinary: Node
+    open_node: OpenNode, anon_on: OnNode, far_ordinary: Node, mod: TestModule
 ) -> None:
     """Memory with holes, left behind on P: compacting would close them up."""
     node = open_node(OPEN)
-    memory, control = anon(2048), anon(2048)
-    for one, nid in ((memory, node.nid), (control, far_ordinary.nid)):
-        one.bind(Mode.BIND, [nid])
-        one.touch()
-        one.bind(Mode.DEFAULT, ())
+    memory = anon_on(node.nid, 2048)
+    with only_lowest_free(mod, far_ordinary):
+        control = anon_on(far_ordinary.nid, 4096)
+    for one in (memory, control):
         for index in range(0, one.pages, 2):
             one.advise(MADV_DONTNEED, first=index, count=1)
     node.clear_ops()
