@@ -37,10 +37,10 @@ def test_preferring_p_for_large_blocks(
 
 @requirement("ISO-01")
 @pytest.mark.core
-def test_unprivileged_requests_beside_a_served_one(
+def test_flag_alone_tells_two_requests_apart(
     closed_node: PrivateNode, alloc: AllocFactory, ordinary_nodes: list[Node], testmod: TestModule
 ) -> None:
-    """Same node, same entry points: what tells the two requests apart is the flag alone."""
+    """Same node, same entry points; only one of the two asks."""
     for entry in BY_NODE:
         gfp = testmod.gfp.HIGHUSER_MOVABLE
         assert_ordinary(alloc(entry, closed_node, gfp=gfp, count=4), ordinary_nodes, entry.name)
