@@ -163,16 +163,20 @@ static int __init pnt_init(void)
 {
 	int ret;
 
-	ret = pnt_symbols_init();
+	pnt_symbols_init();
+	ret = pnt_tier_init();
 	if (ret)
 		return ret;
-	return misc_register(&pnt_misc);
+	ret = misc_register(&pnt_misc);
+	if (ret)
+		pnt_tier_exit();
+	return ret;
 }
 
 static void __exit pnt_exit(void)
 {
 	misc_deregister(&pnt_misc);
-	pnt_symbols_exit();
+	pnt_tier_exit();
 	pnt_nodes_free();
 	pnt_ops_free();
 }

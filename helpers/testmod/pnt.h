@@ -94,6 +94,7 @@ struct pnt_step {
 struct pnt_node {
 	int nid;
 	int adistance;			/* 0 = leave */
+	bool tiered;			/* has a memory type; hotplug lock */
 	unsigned int ranges;		/* pnt_lock */
 	struct pnt_obj *obj;		/* registered; pnt_lock, a reference */
 
@@ -144,8 +145,9 @@ void pnt_count_add(struct pnt_file *file, size_t member, s64 n);
 
 /* symbols.c */
 extern struct pnt_symbols pnt_sym;
-int pnt_symbols_init(void);
-void pnt_symbols_exit(void);
+void pnt_symbols_init(void);
+int pnt_tier_init(void);
+void pnt_tier_exit(void);
 void pnt_refresh_demotion(void);
 u64 pnt_features(void);
 

@@ -6,7 +6,6 @@
  */
 #include <linux/kprobes.h>
 #include <linux/memory-tiers.h>
-#include <linux/notifier.h>
 
 #include "pnt.h"
 
@@ -51,24 +50,7 @@ static const struct pnt_wanted pnt_wanted[] = {
 	PNT_WANT("memory_tier_refresh_demotion", refresh_demotion),
 };
 
-/* Answers for the nodes that were plugged with an abstract distance only. */
-static int pnt_adistance(struct notifier_block *nb, unsigned long nid, void *data)
-{
-	struct pnt_node *node = pnt_node(nid);
-	int distance = node ? READ_ONCE(node->adistance) : 0;
-
-	if (!distance)
-		return NOTIFY_OK;
-	*(int *)data = distance;
-	return NOTIFY_STOP;
-}
-
-static struct notifier_block pnt_adistance_nb = {
-	.notifier_call	= pnt_adistance,
-	.priority	= 1000,		/* before HMAT */
-};
-
-int pnt_symbols_init(void)
+void pnt_symbols_init(void)
 {
 	pnt_lookup_fn lookup = pnt_find_lookup();
 	int i;
@@ -78,12 +60,6 @@ int pnt_symbols_init(void)
 	for (i = 0; lookup && i < ARRAY_SIZE(pnt_wanted); i++)
 		*(unsigned long *)((char *)&pnt_sym + pnt_wanted[i].member) =
 			lookup(pnt_wanted[i].name);
-	return register_mt_adistance_algorithm(&pnt_adistance_nb);
-}
-
-void pnt_symbols_exit(void)
-{
-	unregister_mt_adistance_algorithm(&pnt_adistance_nb);
 }
 
 /* A driver's duty after a change of its ops. */

@@ -83,9 +83,12 @@ def cached(memory: Mapping) -> int:
 @pytest.mark.parametrize(
     "fill", [by_read, by_write, by_mapping, by_readahead, by_splice], ids=lambda fill: fill.__name__[3:]
 )
-@pytest.mark.usefixtures("short_of_memory")
 def test_page_cache(
-    private: PrivateNode, cached_file: int, ordinary_nodes: list[Node], fill: Callable[[int], None]
+    private: PrivateNode,
+    cached_file: int,
+    ordinary_nodes: list[Node],
+    short_of_memory: Node,  # after the file, whose old pages are dropped
+    fill: Callable[[int], None],
 ) -> None:
     with Mapping.of_fd(cached_file, PAGES, shared=True) as memory:
         assert not cached(memory), "something is cached already"
