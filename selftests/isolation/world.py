@@ -111,18 +111,23 @@ def take_all(mod: TestModule, node: Node, leave: int = 0) -> None:
 
 @contextmanager
 def only_lowest_free(mod: TestModule, node: Node, blocks: int = 8) -> Iterator[None]:
-    """What is allocated on the node in here comes from its lowest free blocks (of the largest order, 4 MiB)
-    and from fragments: compaction afterwards has somewhere to move it, which is upwards."""
+    """What is allocated on the node in here comes from its lowest free blocks (of the largest order, 4 MiB):
+    compaction afterwards has somewhere to move it, which is upwards. Fragments, which may lie high up, are
+    taken like the other blocks."""
     gfp = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.THISNODE | mod.gfp.NOMEMALLOC
     gfp &= ~(mod.gfp.DIRECT_RECLAIM | mod.gfp.KSWAPD_RECLAIM)
     taken: list[Allocation] = []
     while one := mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=gfp, order=mod.handshake.max_order):
         taken.append(one)
+    fragments = [
+        mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=gfp, count=max(node.free_pages(), 1))
+        for _cpu in each_cpu()
+    ]
     taken.sort(key=lambda one: one.pfns[0])
     for one in taken[:blocks]:
         one.free()
     try:
         yield
     finally:
-        for one in taken[blocks:]:
+        for one in (*taken[blocks:], *fragments):
             one.free()
