@@ -62,9 +62,9 @@ def collect_tests(
 def complaint(done: "subprocess.CompletedProcess[str]") -> str:
     """Return what pytest did not like: its usage error as a line, else the end of its output."""
     for line in done.stderr.splitlines():
-        if line.startswith("ERROR: "):
+        if "error: " in line:  # of its argument parser, below "ERROR: usage: ..."
+            return f"pytest: {line.partition('error: ')[2]}; see pytest --help for what may follow --"
+        if line.startswith("ERROR: ") and "usage: " not in line:
             return line.removeprefix("ERROR: ")
-        if "error: " in line:
-            return f"pytest: {line.partition('error: ')[2]}"
     lines = (done.stdout + done.stderr).splitlines()
     return "the tests cannot be collected:\n  " + "\n  ".join(lines[-LAST_LINES:])
