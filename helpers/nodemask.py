@@ -14,6 +14,9 @@ WORD_BITS = 64
 # A nodemask longer than a page is refused with EINVAL before it is read, so a buffer for an
 # absurd maxnode never needs to be longer than the largest page (64 KiB).
 LONGEST_BYTES = 65536
+# No list of a kernel names an id beyond such a mask (MAX_NUMNODES is 1024 at most, NR_CPUS 8192). A
+# number that does is damage, and building its range would take all memory.
+IDS = LONGEST_BYTES * 8
 
 _ITEM = re.compile(r"(\d+)(?:-(\d+)(?::(\d+)/(\d+))?)?\Z")
 
@@ -41,7 +44,7 @@ class NodeMask(Set[int]):
         """Reads the kernel's list format: "0,2-3", "" (empty), "0-7:1/2" (one of each two).
 
         Source: Documentation/admin-guide/kernel-parameters.rst, "cpu lists"; lib/bitmap-str.c.
-        ValueError on anything else, decreasing ranges included.
+        ValueError on anything else, decreasing ranges and ids of IDS or more included.
         """
         text = text.strip()
         nodes: set[int] = set()
@@ -54,6 +57,8 @@ class NodeMask(Set[int]):
             last = first if last is None else last
             if last < first:
                 raise ValueError(f"not a node list: {text!r} (range {item!r} runs backwards)")
+            if last >= IDS:
+                raise ValueError(f"not a node list: {text!r} ({item!r} is beyond any mask, {IDS} ids)")
             if used is None or group is None:
                 nodes.update(range(first, last + 1))
                 continue

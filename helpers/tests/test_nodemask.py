@@ -65,10 +65,17 @@ def test_parse(text, nodes):
     assert list(NodeMask.parse(text)) == nodes
 
 
-@pytest.mark.parametrize("text", ["a", "1-", "-1", "2-1", "0,,1", "0x1", "0-7:3/2", "0-7:0/2", "1 2"])
+@pytest.mark.parametrize(
+    "text",
+    ["a", "1-", "-1", "2-1", "0,,1", "0x1", "0-7:3/2", "0-7:0/2", "1 2", "0-9999999999", "0-524288:1/2"],
+)
 def test_parse_refuses(text):
     with pytest.raises(ValueError, match="not a node list"):
         NodeMask.parse(text)
+
+
+def test_the_last_id_of_the_longest_mask_is_read():
+    assert list(NodeMask.parse("524287")) == [524287]
 
 
 def test_a_range_of_two_is_written_as_the_kernel_does():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tools.cli import bounded
 from tools.cli.arguments import positive
 from tools.cli.certify import Request, certify
 from tools.cli.exits import Exit, worst
@@ -20,6 +21,9 @@ from tools.report.events import Outcome
 from tools.report.verdict import Verdict
 
 UNIT_TESTS = ("helpers", "fixtures", "tools")
+# All of them take half a minute on two idle cores; the slowest single one takes ten seconds.
+TEST_SECONDS = 120
+UNIT_SECONDS = 1200
 LINTERS = {
     "ruff": ("ruff", "check", ".", "tools/pnode"),
     "mypy": ("mypy",),
@@ -63,12 +67,19 @@ def unit_tests(report: Path) -> Counts:
     print("== unit tests", flush=True)
     argv = [
         *(sys.executable, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile", f"--junitxml={report}"),
-        *(f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}", *UNIT_TESTS),
+        *(f"--timeout={TEST_SECONDS}", f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}"),
+        *UNIT_TESTS,
     ]
-    status = subprocess.run(argv, cwd=ROOT).returncode
+    status = bounded.run(argv, ROOT, UNIT_SECONDS)
+    if status is None:
+        print(
+            f"pnode: the unit tests did not end within {UNIT_SECONDS} s and were killed; stacks above",
+            file=sys.stderr,
+            flush=True,
+        )
     counts = count_junit(report) if report.is_file() else Counts()
-    # Broken before or after the tests: pytest's status says so, the report does not.
-    return counts + Counts(failed=1) if status and not counts.failed else counts
+    # Broken before or after the tests, or killed: pytest's status says so, the report does not.
+    return counts + Counts(failed=1) if status != 0 and not counts.failed else counts
 
 
 def count_junit(report: Path) -> Counts:

@@ -90,7 +90,9 @@ def test_qemu_dies_with_its_parent(slot: Slot, fake_launch: Make) -> None:
         assert parent.stdout.readline() == b"up\n"
         boot = slot.current()
         assert boot is not None
+        deadline = time.monotonic() + 20
         while not boot.console.exists():  # setpriv has done its part once QEMU runs
+            assert time.monotonic() < deadline
             time.sleep(0.02)
         pid = boot.qemu_pid()
         assert pid is not None

@@ -79,9 +79,11 @@ def test_readers_never_see_half_a_state(slot: Slot) -> None:
     boot = slot.new_boot({})
     child = os.fork()
     if child == 0:
-        for number in range(300):
-            boot.update(number=number, filler="x" * 20000)
-        os._exit(0)
+        try:
+            for number in range(300):
+                boot.update(number=number, filler="x" * 20000)
+        finally:
+            os._exit(0)  # whatever happens: two processes must not go on as one pytest worker
     seen = 0
     while os.waitpid(child, os.WNOHANG)[0] == 0:
         json.loads((boot.path / "state.json").read_text())
