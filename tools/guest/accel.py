@@ -18,11 +18,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from tools.guest import console, image, qemu
+from tools.guest import console, qemu
 from tools.guest.boot import kill
 from tools.guest.errors import GuestError
 from tools.guest.slot import write_atomically
 from tools.guest.topology import Topology
+from tools.kernel import image
 from tools.paths import cache_dir
 
 # Seconds until the kernel has found that it has no root, and until it has printed anything at all. Where
@@ -61,10 +62,9 @@ def probe(kernel_image: Path, *, fresh: bool = False) -> Accel:
     """Whether KVM boots a kernel on this machine; the answer is kept until reboot or another QEMU (unless
     `fresh`).
 
-    Raises GuestError when the image is no usable kernel or QEMU is missing: neither says anything about
-    KVM.
+    Raises UserError when the image is no usable kernel or QEMU is missing: neither says anything about KVM.
     """
-    image.check(kernel_image)
+    image.inspect(kernel_image)
     key = {"boot_id": _BOOT_ID.read_text().strip(), "qemu": list(qemu.version())}
     cache = cache_dir() / "accel.json"
     if not fresh:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tools.guest import accel as accelerators
-from tools.guest import image, initramfs, qemu
+from tools.guest import initramfs, qemu
 from tools.guest.accel import Accel
 from tools.guest.errors import GuestError
 from tools.guest.topology import Topology
+from tools.kernel import image
 from tools.paths import ROOT
 
 # The first line a guest's worker says; a number that both sides have to know.
@@ -61,9 +62,9 @@ def prepare(spec: GuestSpec, *, console: bool = False, terminal: str = "24x80") 
     """Check the input, build the initramfs, decide on the accelerator.
 
     `console`: for a person on this terminal, whose size `terminal` gives as LINESxCOLUMNS; no worker then.
-    Raises GuestError with one line about what is wrong.
+    Raises UserError with one line about what is wrong.
     """
-    image.check(spec.kernel)
+    image.inspect(spec.kernel)
     qemu.check_version(spec.topology)
     if spec.module is not None and not spec.module.is_file():
         raise GuestError(f"test module {spec.module} does not exist; build it, or give none")

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tools.errors import UserError
 from tools.guest import accel, qemu, topology
 from tools.guest.accel import Accel
 from tools.guest.errors import GuestError
-from tools.guest.tests.test_image import bzimage
+from tools.kernel.tests.test_image import bzimage
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_without_a_device_nothing_is_booted(kernel: Path, monkeypatch: pytest.Mo
 
 def test_a_broken_image_says_nothing_about_kvm(kernel: Path, tmp_path: Path) -> None:
     kernel.write_bytes(bzimage()[:-1])
-    with pytest.raises(GuestError, match="truncated"):
+    with pytest.raises(UserError, match="truncated"):
         accel.probe(kernel)
     assert not (tmp_path / "cache").exists()
 

@@ -17,6 +17,7 @@ def bzimage(setup_sectors: int = 4, paragraphs: int = 256) -> bytes:
     data = bytearray((setup_sectors + 1) * 512 + paragraphs * 16)
     data[0x1F1] = setup_sectors
     struct.pack_into("<I", data, 0x1F4, paragraphs)
+    data[0x1FE:0x200] = b"\x55\xaa"
     data[0x202:0x206] = b"HdrS"
     struct.pack_into("<H", data, 0x20E, VERSION_AT - 512)
     text = b"6.12.117-pnode (pnode@selftests) #1 SMP\0"
@@ -39,7 +40,7 @@ def test_release_is_read(path: Path) -> None:
 @pytest.mark.parametrize("left", [1, 520, 0x20F, 0x260, 4096, len(bzimage()) - 1])
 def test_truncated_image(path: Path, left: int) -> None:
     path.write_bytes(bzimage()[:left])
-    reason = "truncated" if left >= 0x206 else "not a bzImage"
+    reason = "truncated" if left >= 0x206 else "not an x86 bzImage"
     with pytest.raises(UserError, match=reason):
         image.inspect(path)
 
@@ -47,9 +48,11 @@ def test_truncated_image(path: Path, left: int) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "not a bzImage"),
-        (b"#!/bin/sh\n" * 100, "not a bzImage"),
-        (b"\x7fELF" + bytes(1000), "give the bzImage"),
+        (b"", "not an x86 bzImage"),
+        (b"#!/bin/sh\n" * 100, "not an x86 bzImage"),
+        (bzimage().replace(b"\x55\xaa", bytes(2)), "not an x86 bzImage"),
+        (bzimage().replace(b"HdrS", bytes(4)), "not an x86 bzImage"),
+        (b"\x7fELF" + bytes(1000), "an ELF file"),
     ],
 )
 def test_something_else(path: Path, content: bytes, reason: str) -> None:
