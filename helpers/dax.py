@@ -6,7 +6,6 @@ Documentation/ABI/testing/sysfs-bus-dax.
 """
 
 import errno
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,10 +44,7 @@ class DaxDevice:
     @property
     def driver(self) -> str | None:
         """device_dax, kmem, or None when unbound."""
-        try:
-            return Path(os.readlink(self.path / "driver")).name
-        except FileNotFoundError:
-            return None
+        return paths.driver(self.path)
 
     @property
     def numa_node(self) -> int:

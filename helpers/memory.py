@@ -7,19 +7,20 @@ shared zero page, which is on an ordinary node whatever the policy says.
 """
 
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
 
 from helpers import paths
 from helpers import syscalls as sc
+from helpers.pattern import HEADER as HEADER
+from helpers.pattern import MAGIC as MAGIC
+from helpers.pattern import describe as describe
+from helpers.pattern import header as header
+from helpers.pattern import page_pattern as page_pattern
+from helpers.smaps import smaps as smaps
 
 PAGE_SIZE = sc.PAGE_SIZE
-HEADER = struct.Struct("<8sQQQ32s")  # 64 bytes: magic, page index, seed, check word, filler
-MAGIC = b"PNODEPAT"
-_MIX = 0x9E3779B97F4A7C15
-_WORD = (1 << 64) - 1
 _ZERO_STEP = 64  # pages compared at once by zeroed()
 
 
@@ -29,28 +30,6 @@ def thp_size() -> int:
         return paths.read_int(paths.SYS / "kernel/mm/transparent_hugepage/hpage_pmd_size")
     except OSError:
         return 2 << 20
-
-
-def header(index: int, seed: int) -> bytes:
-    """The 64 bytes at the start of page `index` after touch(seed)."""
-    check = (index * _MIX + seed) & _WORD
-    return HEADER.pack(MAGIC, index, seed & _WORD, check, check.to_bytes(8, "little") * 4)
-
-
-def page_pattern(index: int, seed: int) -> bytes:
-    """A whole page of pattern: the header over and over, so every line names page and seed."""
-    return header(index, seed) * (PAGE_SIZE // HEADER.size)
-
-
-def describe(data: bytes) -> str:
-    """What a page starting with these bytes seems to be, for messages."""
-    if not any(data):
-        return "all zeroes"
-    magic, index, seed, _check, _fill = HEADER.unpack(data[: HEADER.size])
-    if magic == MAGIC:
-        text = f"the pattern of page {index}, seed {seed}"
-        return text if data[: HEADER.size] == header(index, seed) else f"a damaged copy of {text}"
-    return f"foreign bytes {data[:16].hex()}..."
 
 
 class Mapping:
@@ -313,23 +292,3 @@ def _aligned(length: int, prot: int, flags: int) -> int:
     if start + length + size > tail:
         sc.munmap(tail, start + length + size - tail)
     return addr
-
-
-def smaps(pid: int, low: int = 0, high: int = 1 << 64) -> Iterator[tuple[int, int, dict[str, int]]]:
-    """(start, end, bytes by field) of each VMA that overlaps low..high, from /proc/<pid>/smaps."""
-    inside = False
-    start = end = 0
-    fields: dict[str, int] = {}
-    with (paths.PROC / str(pid) / "smaps").open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            key, _, rest = line.partition(" ")
-            if not key.endswith(":"):
-                if inside:
-                    yield start, end, fields
-                start, end = (int(part, 16) for part in key.split("-"))
-                inside = start < high and end > low
-                fields = {}
-            elif inside and rest.rstrip().endswith(" kB"):
-                fields[key[:-1]] = int(rest.split()[0]) * 1024
-    if inside:
-        yield start, end, fields

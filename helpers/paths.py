@@ -13,6 +13,19 @@ PROC = Path("/proc")
 DEV = Path("/dev")
 
 
+def nodes() -> Path:
+    """The directory of NUMA nodes and of the lists of them."""
+    return SYS / "devices/system/node"
+
+
+def driver(device: Path) -> str | None:
+    """Name of the driver that a device is bound to, None without one."""
+    try:
+        return Path(os.readlink(device / "driver")).name
+    except FileNotFoundError:
+        return None
+
+
 def read_text(path: Path) -> str:
     """Contents without the trailing newline. OSError as the kernel gives it."""
     return path.read_text(encoding="utf-8", errors="replace").rstrip("\n")

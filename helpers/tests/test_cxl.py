@@ -5,7 +5,7 @@ import errno
 
 import pytest
 
-from helpers import cxl, paths
+from helpers import cxl, cxl_decoders, paths
 from helpers.cxl import CxlError, Decoder, Memdev, Region
 
 ROOT = "sys/devices/platform/ACPI0017:00/root0"
@@ -224,6 +224,6 @@ def test_likely_cause(attribute, number, cause):
 
 
 def test_every_cause_is_a_real_errno():
-    for attribute, table in cxl._causes().items():
+    for attribute, table in cxl_decoders._causes().items():
         for name in table:
             assert hasattr(errno, name), f"{attribute}: {name}"
