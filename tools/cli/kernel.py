@@ -9,7 +9,8 @@ from tools.cli.arguments import positive
 from tools.cli.exits import Exit
 from tools.doctor import packages
 from tools.errors import UserError
-from tools.kernel import build, cache
+from tools.kernel import build, cache, flavour
+from tools.kernel.flavour import Flavour
 from tools.progress import for_terminal
 
 
@@ -21,6 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     making.add_argument(
         "--source", type=Path, metavar="FILE", help="a linux-source .deb or tar archive, instead of apt's"
     )
+    add_flavour(making)
     making.add_argument("-j", "--jobs", type=positive, metavar="N", help="make -jN (default: all cores)")
     actions.add_parser("list", help="kernels in the cache, the newest first")
     removing = actions.add_parser("rm", help="remove kernels from the cache")
@@ -28,11 +30,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     removing.add_argument("--all", action="store_true", help="all of them")
 
 
-def obtain(archive: Path | None = None, jobs: int | None = None) -> cache.BuiltKernel:
+def add_flavour(parser: argparse._ActionsContainer) -> None:
+    """Let the user choose among the kinds of the reference kernel."""
+    kinds = flavour.names()
+    parser.add_argument(
+        "--flavour",
+        choices=kinds,
+        default=flavour.DEFAULT,
+        metavar="NAME",
+        help=f"kind of the reference kernel: {' or '.join(kinds)} (default: {flavour.DEFAULT})",
+    )
+
+
+def obtain(
+    archive: Path | None = None, jobs: int | None = None, kind: Flavour | None = None
+) -> cache.BuiltKernel:
     """Return the reference kernel, building it with progress shown. Raises UserError."""
     packages.require(["compiler", "kernel"])
     with for_terminal() as progress:
-        return build.reference(progress, archive, jobs)
+        return build.reference(progress, archive, jobs, kind)
 
 
 def print_list() -> None:
@@ -40,14 +56,14 @@ def print_list() -> None:
     for kernel in cache.kernels():
         meta = kernel.meta
         print(
-            f"{kernel.hash}  {kernel.release}  {meta.built}  {len(meta.patches)} patches  "
+            f"{kernel.hash}  {meta.flavour:<9}  {kernel.release}  {meta.built}  {len(meta.patches)} patches  "
             f"{meta.seconds:.0f} s  {kernel.image}"
         )
 
 
 def execute(args: argparse.Namespace) -> int:
     if args.action == "build":
-        kernel = obtain(args.source, args.jobs)
+        kernel = obtain(args.source, args.jobs, flavour.load(args.flavour))
         print(f"{kernel.hash}  {kernel.release}\nimage  {kernel.image}\nbuild  {kernel.build_dir}")
     elif args.action == "list":
         print_list()

@@ -13,8 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tools.errors import UserError
-from tools.kernel import cache, config, recipe, source
+from tools.kernel import cache, config, flavour, recipe, source
 from tools.kernel.cache import BuiltKernel
+from tools.kernel.flavour import Flavour
 from tools.kernel.make import compiler_words, make
 from tools.paths import cache_dir
 from tools.progress import Progress
@@ -23,15 +24,19 @@ GIB = 1 << 30
 IMAGE = "arch/x86/boot/bzImage"
 
 
-def reference(progress: Progress, archive: Path | None = None, jobs: int | None = None) -> BuiltKernel:
+def reference(
+    progress: Progress, archive: Path | None = None, jobs: int | None = None, kind: Flavour | None = None
+) -> BuiltKernel:
     """Return the reference kernel, built when the cache has none of the same input.
 
-    `archive` is a kernel source package to use instead of the one found; `jobs` defaults to the cores.
+    `archive` is a kernel source package to use instead of the one found; `jobs` defaults to the cores, `kind`
+    to the default flavour.
     Raises UserError for a patch that does not apply, a lost option, a failed build, a full disk.
     """
-    plan = recipe.load()
+    kind = kind or flavour.load()
+    plan = recipe.load(kind.localversion)
     cc = recipe.compiler()
-    wanted = config.parse(recipe.FRAGMENT.read_text(), recipe.FRAGMENT.name)
+    wanted = kind.options()
     patches = recipe.patches()
     tree = None if archive else source.unpacked(plan.package)
     if tree:
@@ -43,7 +48,7 @@ def reference(progress: Progress, archive: Path | None = None, jobs: int | None 
         cache.clean_leftovers()
         tree = source.obtain(plan.package, progress, archive)
         name = recipe.kernel_hash(tree.version, patches, wanted, cc, plan)
-        return cache.find(name) or build(name, tree, patches, wanted, cc, plan, progress, jobs)
+        return cache.find(name) or build(name, tree, patches, wanted, cc, plan, progress, jobs, kind.name)
 
 
 def require_space(directory: Path, gib: int) -> None:
@@ -65,15 +70,16 @@ def build(
     plan: recipe.Recipe,
     progress: Progress,
     jobs: int | None = None,
+    kind: str = flavour.DEFAULT,
 ) -> BuiltKernel:
     """Patch, configure, make, trim, rename. The caller holds the cache's lock."""
     log = cache_dir("logs") / f"kernel-{name}.log"
-    log.write_text(f"# {tree.version}, {len(patches)} patches, {cc}\n")
+    log.write_text(f"# {tree.version}, {len(patches)} patches, flavour {kind}, {cc}\n")
     start = time.monotonic()
     with source.Scratch(cache.home() / f".building-{name}") as scratch:
         linux = scratch.path / "linux"
         output = linux / "build"
-        progress.stage(f"patching and configuring {tree.version} with {len(patches)} patches")
+        progress.stage(f"patching and configuring {tree.version} with {len(patches)} patches, flavour {kind}")
         source.patched(tree, patches, linux)
         output.mkdir()
         configure(linux, output, wanted, plan.make, log)
@@ -93,6 +99,7 @@ def build(
             built=datetime.now(UTC).isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - start, 1),
             steps=steps,
+            flavour=kind,
         )
         cache.write_meta(scratch.path, meta)
         scratch.path.rename(cache.home() / name)

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tools.errors import UserError
+from tools.kernel.flavour import DEFAULT
 from tools.paths import cache_dir
 from tools.progress import Progress
 
@@ -31,6 +32,7 @@ class Meta:
     built: str  # UTC, ISO 8601
     seconds: float  # wall time of the build
     steps: int  # lines that make printed, for the next progress bar
+    flavour: str = DEFAULT
 
 
 @dataclass(frozen=True)

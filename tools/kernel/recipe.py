@@ -13,7 +13,6 @@ from tools.process import run
 
 HERE = Path(__file__).resolve().parent
 PATCHES = HERE / "patches"
-FRAGMENT = HERE / "reference.config"
 HASH_DIGITS = 16
 
 
@@ -28,12 +27,15 @@ class Recipe:
     disk_gib: int
 
 
-def load(path: Path = HERE / "build.toml") -> Recipe:
-    """Read the recipe. Raises OSError, tomllib.TOMLDecodeError or KeyError: a broken checkout."""
+def load(localversion: str = "-pnode", path: Path = HERE / "build.toml") -> Recipe:
+    """Read the recipe of a kernel with this end of its release.
+
+    Raises OSError, tomllib.TOMLDecodeError or KeyError: a broken checkout.
+    """
     data = tomllib.loads(path.read_text())
     return Recipe(
         package=data["source"]["package"],
-        make=data["make"],
+        make=data["make"] | {"LOCALVERSION": localversion},
         keep=tuple(data["keep"]["paths"]),
         steps=data["estimate"]["steps"],
         disk_gib=data["estimate"]["disk_gib"],
@@ -68,7 +70,8 @@ def kernel_hash(
     """Return the name of a kernel in the cache.
 
     It follows what the image depends on: names and contents of the patches in their order, options
-    without their comments, versions of source and compiler. Paths and times do not enter.
+    without their comments, versions of source and compiler. Paths and times do not enter. Flavours differ in
+    their options and in LOCALVERSION.
     """
     parts = {
         "source": source,

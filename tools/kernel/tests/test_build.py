@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools.errors import UserError
-from tools.kernel import build, cache, config, recipe, source
+from tools.kernel import build, cache, config, flavour, recipe, source
 from tools.progress import Silent
 
 # What kbuild does that matters here: configurations, an image, a module, a release.
@@ -31,6 +31,8 @@ config 64BIT
 \tbool "64 bit"
 config NUMA
 \tbool "NUMA"
+config KASAN
+	bool "KASAN"
 config UNMET
 \tbool "Unmet"
 \tdepends on NOTHING
@@ -51,8 +53,10 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> source.Tree:
     monkeypatch.setattr(recipe, "patches", lambda: sorted((tmp_path / "patches").glob("*.patch")))
     fragment = tmp_path / "reference.config"
     fragment.write_text("CONFIG_NUMA=y\t# the subject\n")
-    monkeypatch.setattr(recipe, "FRAGMENT", fragment)
-    return source.obtain(recipe.load().package, Silent(), archive)
+    (tmp_path / "debug.config").write_text("CONFIG_KASAN=y\n# CONFIG_NUMA is not set\n")
+    (tmp_path / "flavours.toml").write_text((flavour.FOLDER / "flavours.toml").read_text())
+    monkeypatch.setattr(flavour, "FOLDER", tmp_path)
+    return source.obtain(recipe.load("").package, Silent(), archive)
 
 
 def test_kernel_is_built_once(tree: source.Tree) -> None:
@@ -68,6 +72,17 @@ def test_kernel_is_built_once(tree: source.Tree) -> None:
     stamp = built.image.stat().st_mtime_ns
     assert build.reference(Silent()) == built
     assert built.image.stat().st_mtime_ns == stamp
+
+
+def test_flavour_makes_another_kernel(tree: source.Tree) -> None:
+    first = build.reference(Silent())
+    second = build.reference(Silent(), kind=flavour.load("debug"))
+    assert (first.meta.flavour, second.meta.flavour) == ("reference", "debug")
+    assert second.release == "6.12.9-pnode-debug"
+    got = config.parse((second.build_dir / ".config").read_text().replace("CONFIG_NUMA=y\n", ""), "x")
+    assert (got["KASAN"], got["NUMA"]) == ("y", "n")
+    assert build.reference(Silent()) == first
+    assert {kernel.hash for kernel in cache.kernels()} == {first.hash, second.hash}
 
 
 def test_patch_makes_another_kernel(tree: source.Tree, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tools.errors import UserError
-from tools.kernel import config, kconfig, recipe
+from tools.kernel import config, flavour, kconfig
 
 # Indented as the kernel does it, help texts by a tab and two spaces.
 # ruff: noqa: E101
@@ -124,7 +124,8 @@ def test_superset_check(tree: Path) -> None:
     assert len(str(caught.value).splitlines()) == 3
 
 
-def test_own_fragment_is_well_formed() -> None:
-    options = config.parse(recipe.FRAGMENT.read_text(), recipe.FRAGMENT.name)
+@pytest.mark.parametrize("name", flavour.names())
+def test_own_fragments_are_well_formed(name: str) -> None:
+    options = flavour.load(name).options()
     assert options["NUMA"] == "y"
     assert options["MODULES"] == "y"

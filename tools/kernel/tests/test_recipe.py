@@ -80,6 +80,7 @@ def test_only_numbered_patches_count(tmp_path: Path) -> None:
 
 
 def test_own_recipe_loads() -> None:
-    plan = recipe.load()
+    plan = recipe.load("-pnode-debug")
+    assert plan.make["LOCALVERSION"] == "-pnode-debug"
     assert plan.package == "linux-source-6.12"
     assert "Module.symvers" in plan.keep
