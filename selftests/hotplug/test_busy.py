@@ -21,7 +21,7 @@ from selftests.hotplug.standing import PRIVATE, snapshot, standing
 
 PAGES = 32
 PATIENCE = 3.0  # seconds until the unplug is signalled
-WARNING = r"WARNING: .* at mm/"
+WARNING = r"WARNING: .* at (\S*/)?mm/"
 
 
 def try_unplug(node: PrivateNode) -> str:
