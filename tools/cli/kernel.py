@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pnode kernel build|list|rm: the cache of reference kernels."""
+"""pnode kernel build|list|rm|variants: the cache of reference kernels, and what else has to compile."""
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.cli.arguments import positive
 from tools.cli.exits import Exit
 from tools.doctor import packages
 from tools.errors import UserError
-from tools.kernel import build, cache, flavour
+from tools.kernel import build, cache, flavour, variants
 from tools.kernel.flavour import Flavour
 from tools.progress import for_terminal
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="build|list|rm")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="build|list|rm|variants")
     making = actions.add_parser(
         "build", help="build the reference kernel, if the cache has none of this input"
     )
@@ -28,6 +29,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     removing = actions.add_parser("rm", help="remove kernels from the cache")
     removing.add_argument("hash", nargs="*", help="beginning of a hash that pnode kernel list prints")
     removing.add_argument("--all", action="store_true", help="all of them")
+    trying = actions.add_parser(
+        "variants", help="compile what the patches touch with single features off; a warning is an error"
+    )
+    trying.add_argument("name", nargs="*", help="which of tools/kernel/variants.toml (default: all)")
+    trying.add_argument("-j", "--jobs", type=positive, metavar="N", help="make -jN (default: all cores)")
 
 
 def add_flavour(parser: argparse._ActionsContainer) -> None:
@@ -61,12 +67,28 @@ def print_list() -> None:
         )
 
 
+def try_variants(names: Sequence[str], jobs: int | None) -> int:
+    """Compile the variants, print one line each; deviating is one that warns. Raises UserError."""
+    packages.require(["compiler", "kernel"])
+    plan = variants.load()
+    chosen = plan.choose(names)
+    failed = 0
+    with for_terminal() as progress:
+        for variant, complaint in variants.compile_each(chosen, plan, progress, jobs):
+            failed += complaint is not None
+            print(f"{variant.name:<20} {complaint or 'ok'}", flush=True)
+    print(f"{len(chosen) - failed} of {len(chosen)} variants compile without a warning")
+    return Exit.DEVIATES if failed else Exit.HOLDS
+
+
 def execute(args: argparse.Namespace) -> int:
     if args.action == "build":
         kernel = obtain(args.source, args.jobs, flavour.load(args.flavour))
         print(f"{kernel.hash}  {kernel.release}\nimage  {kernel.image}\nbuild  {kernel.build_dir}")
     elif args.action == "list":
         print_list()
+    elif args.action == "variants":
+        return try_variants(args.name, args.jobs)
     else:
         names = [kernel.hash for kernel in cache.kernels()] if args.all else args.hash
         if not names and not args.all:
