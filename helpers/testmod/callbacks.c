@@ -172,6 +172,22 @@ static int pnt_migrate_to(struct list_head *folios, int nid, enum migrate_mode m
 	return ret;
 }
 
+static bool pnt_same_contents(struct folio *src, struct folio *dst)
+{
+	long i, n = folio_nr_pages(src);
+	bool same = n == folio_nr_pages(dst);
+	void *from, *to;
+
+	for (i = 0; same && i < n; i++) {
+		from = kmap_local_folio(src, i * PAGE_SIZE);
+		to = kmap_local_folio(dst, i * PAGE_SIZE);
+		same = !memcmp(from, to, PAGE_SIZE);
+		kunmap_local(to);
+		kunmap_local(from);
+	}
+	return same;
+}
+
 static void pnt_folio_migrate(struct folio *src, struct folio *dst)
 {
 	struct pnt_node *node = pnt_node_of_call(folio_nid(src));
@@ -181,6 +197,10 @@ static void pnt_folio_migrate(struct folio *src, struct folio *dst)
 		return;
 	pnt_event_init(&event, PNT_CB_FOLIO_MIGRATE, folio_nid(src), src);
 	event.pfn2 = folio_pfn(dst);
+	event.mode = (folio_test_locked(src) ? PNT_MIGRATED_SRC_LOCKED : 0) |
+		     (folio_test_locked(dst) ? PNT_MIGRATED_DST_LOCKED : 0) |
+		     (folio_mapped(dst) ? PNT_MIGRATED_DST_MAPPED : 0) |
+		     (pnt_same_contents(src, dst) ? PNT_MIGRATED_COPIED : 0);
 	pnt_record_folio(node, &event, src);
 }
 

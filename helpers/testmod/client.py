@@ -34,6 +34,7 @@ from helpers.testmod.results import (
     Events,
     Gfp,
     Handshake,
+    HotplugEvent,
     Kept,
     NodeState,
     NotifierCounts,
@@ -358,6 +359,17 @@ class TestModule:
         self._call("KEPT", raw)
         listed = min(raw.kept + raw.released, length)
         return Kept(tuple(ffi.unpack(pfns, listed)), raw.released, raw.kept)
+
+    def hotplug(self, since: int = 0) -> tuple[list[HotplugEvent], int]:
+        """What the hotplug notifiers were told from sequence number `since` on, and the next number.
+
+        Of any memory of the machine; the oldest of more than PNT_MAX_HOTPLUG are lost.
+        """
+        length = CONSTANTS["PNT_MAX_HOTPLUG"]
+        entries = ffi.new("struct pnt_hotplug_event[]", length)
+        raw = REQUESTS["HOTPLUG"].new(since=since, max=length, events=decode.address(entries))
+        self._call("HOTPLUG", raw)
+        return [decode.hotplug_event(entries[i]) for i in range(raw.count)], int(raw.next)
 
     # -- user memory
 

@@ -235,6 +235,29 @@ class Notify(IntEnum):
     OTHER = 8
 
 
+class HotplugAction(IntEnum):
+    """Actions of the memory hotplug notifiers by the ABI's numbers."""
+
+    GOING_ONLINE = 0
+    CANCEL_ONLINE = 1
+    ONLINE = 2
+    GOING_OFFLINE = 3
+    CANCEL_OFFLINE = 4
+    OFFLINE = 5
+    FIRST_MEMORY = 6
+    LAST_MEMORY = 7
+
+
+class Migrated(IntFlag):
+    """How folio_migrate found the two folios."""
+
+    NONE = 0
+    SRC_LOCKED = 1 << 0
+    DST_LOCKED = 1 << 1
+    DST_MAPPED = 1 << 2
+    COPIED = 1 << 3
+
+
 class Feature(IntFlag):
     """Optional entry points of this kernel that the module could reach."""
 

@@ -11,6 +11,7 @@ from helpers.testmod.constants import (
     Callback,
     Entry,
     Feature,
+    HotplugAction,
     Level,
     NodeFlags,
     NodeStates,
@@ -24,6 +25,7 @@ from helpers.testmod.results import (
     Gfp,
     Handshake,
     Held,
+    HotplugEvent,
     NodeState,
     NotifierCounts,
     PageReport,
@@ -50,6 +52,7 @@ def check_sizes(raw: Any) -> None:
         "event": (raw.event_size, "struct pnt_event"),
         "page": (raw.page_report_size, "struct pnt_page"),
         "zoneref": (raw.zoneref_size, "struct pnt_zoneref"),
+        "hotplug event": (raw.hotplug_event_size, "struct pnt_hotplug_event"),
     }
     wrong += [name for name, (size, struct) in sizes.items() if size != ffi.sizeof(struct)]
     if wrong:
@@ -164,6 +167,11 @@ def notifier(raw: Any) -> NotifierCounts:
         last_start=raw.last_start,
         last_end=raw.last_end,
     )
+
+
+def hotplug_event(raw: Any) -> HotplugEvent:
+    nid = raw.nid if raw.nid >= 0 else None
+    return HotplugEvent(raw.seq, HotplugAction(raw.action), nid, raw.start_pfn, raw.nr_pages)
 
 
 def totals(raw: Any) -> Totals:

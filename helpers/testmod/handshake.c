@@ -30,6 +30,7 @@ static const u32 pnt_struct_size[PNT_NR_COUNT] = {
 	PNT_SIZE(DEVICE, pnt_device),
 	PNT_SIZE(TOTALS, pnt_totals),
 	PNT_SIZE(BLOCK, pnt_block),
+	PNT_SIZE(HOTPLUG, pnt_hotplug),
 };
 
 static const gfp_t pnt_gfp[PNT_GFP_COUNT] = {
@@ -72,6 +73,7 @@ long pnt_ioctl_handshake(struct pnt_file *file, void *arg)
 	hello->event_size = sizeof(struct pnt_event);
 	hello->page_report_size = sizeof(struct pnt_page);
 	hello->zoneref_size = sizeof(struct pnt_zoneref);
+	hello->hotplug_event_size = sizeof(struct pnt_hotplug_event);
 	for (i = 0; i < PNT_NR_COUNT; i++)
 		hello->struct_size[i] = pnt_struct_size[i];
 	for (i = 0; i < PNT_GFP_COUNT; i++)

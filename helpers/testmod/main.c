@@ -72,6 +72,7 @@ static const struct pnt_request pnt_requests[PNT_NR_COUNT] = {
 	PNT_REQUEST(DEVICE, device),
 	PNT_REQUEST(TOTALS, totals),
 	PNT_REQUEST(BLOCK, block),
+	PNT_REQUEST(HOTPLUG, hotplug),
 };
 
 static long pnt_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
@@ -167,15 +168,25 @@ static int __init pnt_init(void)
 	ret = pnt_tier_init();
 	if (ret)
 		return ret;
+	ret = pnt_hotplug_init();
+	if (ret)
+		goto tier;
 	ret = misc_register(&pnt_misc);
 	if (ret)
-		pnt_tier_exit();
+		goto hotplug;
+	return 0;
+
+hotplug:
+	pnt_hotplug_exit();
+tier:
+	pnt_tier_exit();
 	return ret;
 }
 
 static void __exit pnt_exit(void)
 {
 	misc_deregister(&pnt_misc);
+	pnt_hotplug_exit();
 	pnt_tier_exit();
 	pnt_nodes_free();
 	pnt_ops_free();

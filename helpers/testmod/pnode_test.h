@@ -20,7 +20,7 @@
 
 /* Bumped with every change of this file that old clients would not survive. */
 enum pnt_abi {
-	PNT_ABI			= 1,
+	PNT_ABI			= 2,
 	PNT_IOC_MAGIC		= 0x50,		/* 'P' */
 };
 
@@ -43,6 +43,7 @@ enum pnt_limits {
 	PNT_MAX_DELAY_MS	= 60000,	/* PROGRAM, mode DELAY */
 	PNT_MAX_DEVICE_PAGES	= 1 << 24,
 	PNT_MAX_PLUG_BLOCKS	= 1024,		/* memory blocks in one PLUG */
+	PNT_MAX_HOTPLUG		= 1024,		/* ring of HOTPLUG */
 };
 
 /* Request numbers; the macros at the end add direction and size. */
@@ -69,7 +70,8 @@ enum pnt_nr {
 	PNT_NR_DEVICE		= 19,
 	PNT_NR_TOTALS		= 20,
 	PNT_NR_BLOCK		= 21,
-	PNT_NR_COUNT		= 22,
+	PNT_NR_HOTPLUG		= 22,
+	PNT_NR_COUNT		= 23,
 };
 
 /* HANDSHAKE ------------------------------------------------------------- */
@@ -129,8 +131,9 @@ struct pnt_handshake {
 	__u32 event_size;		/* sizeof(struct pnt_event) and so on */
 	__u32 page_report_size;
 	__u32 zoneref_size;
-	__u32 pad;
+	__u32 hotplug_event_size;
 	__u32 struct_size[PNT_NR_COUNT];	/* by enum pnt_nr */
+	__u32 pad;
 	__u64 gfp[PNT_GFP_COUNT];	/* by enum pnt_gfp; 0 = kernel has none */
 	__u64 gfp_mask;			/* all gfp bits that exist */
 	__u64 features;			/* enum pnt_feature */
@@ -463,8 +466,8 @@ struct pnt_pages {
 
 /*
  * mode and reason: of migrate_to enum migrate_mode and enum migrate_reason, of
- * memory_failure the mf_flags and -1, of handle_fault -1 and FAULT_FLAG_*, else
- * both -1.
+ * folio_migrate enum pnt_migrated and -1, of memory_failure the mf_flags and -1,
+ * of handle_fault -1 and FAULT_FLAG_*, else both -1.
  */
 struct pnt_event {
 	__u64 seq;			/* from 0, per node */
@@ -481,6 +484,14 @@ struct pnt_event {
 	__s64 result;			/* what the callback returned; void: 0 */
 	__s32 pid;			/* of the current task */
 	__u32 level;			/* handle_fault: enum pnt_level */
+};
+
+/* How folio_migrate found the two folios. */
+enum pnt_migrated {
+	PNT_MIGRATED_SRC_LOCKED	= 1 << 0,
+	PNT_MIGRATED_DST_LOCKED	= 1 << 1,
+	PNT_MIGRATED_DST_MAPPED	= 1 << 2,	/* in some page table */
+	PNT_MIGRATED_COPIED	= 1 << 3,	/* the same contents in both */
 };
 
 /* ENODEV: the module never had that node. Reading consumes. */
@@ -628,6 +639,36 @@ struct pnt_device {
 	__u64 size;			/* bytes, whole pages */
 };
 
+/* What a notifier of memory hotplug was told; LAST and FIRST by the node's, if there is one. */
+enum pnt_hotplug_action {
+	PNT_HP_GOING_ONLINE	= 0,
+	PNT_HP_CANCEL_ONLINE	= 1,
+	PNT_HP_ONLINE		= 2,
+	PNT_HP_GOING_OFFLINE	= 3,
+	PNT_HP_CANCEL_OFFLINE	= 4,
+	PNT_HP_OFFLINE		= 5,
+	PNT_HP_FIRST_MEMORY	= 6,
+	PNT_HP_LAST_MEMORY	= 7,
+};
+
+struct pnt_hotplug_event {
+	__u64 seq;			/* from 0, since the module is there */
+	__u32 action;			/* enum pnt_hotplug_action */
+	__s32 nid;			/* node whose state changes by it, else -1 */
+	__u64 start_pfn;		/* FIRST_MEMORY, LAST_MEMORY: 0, as nr_pages */
+	__u64 nr_pages;
+};
+
+/* Of all memory of the machine, from a sequence number on; takes nothing out. */
+struct pnt_hotplug {
+	__u64 since;
+	__u64 next;			/* out: seq of the event to come */
+	__u64 events;			/* struct pnt_hotplug_event * */
+	__u32 max;			/* elements */
+	__u32 count;			/* out: elements written */
+	__u64 reserved;
+};
+
 /* What is held now, by the fd and in the whole module. */
 struct pnt_held {
 	__u64 allocations;
@@ -671,5 +712,6 @@ struct pnt_totals {
 #define PNT_DEVICE	_IOW(PNT_IOC_MAGIC, PNT_NR_DEVICE, struct pnt_device)
 #define PNT_TOTALS	_IOWR(PNT_IOC_MAGIC, PNT_NR_TOTALS, struct pnt_totals)
 #define PNT_BLOCK	_IOW(PNT_IOC_MAGIC, PNT_NR_BLOCK, struct pnt_block)
+#define PNT_HOTPLUG	_IOWR(PNT_IOC_MAGIC, PNT_NR_HOTPLUG, struct pnt_hotplug)
 
 #endif /* PNODE_TEST_H */

@@ -266,6 +266,11 @@ u64 pnt_fill_each(struct pnt_alloc_set *set, u64 n, void *(*one)(struct pnt_allo
 int pnt_free_check(struct pnt_alloc_set *set, u32 how);
 void pnt_free_objs(struct pnt_alloc_set *set, u32 how);
 
+/* hotplug.c */
+int pnt_hotplug_init(void);
+void pnt_hotplug_exit(void);
+long pnt_ioctl_hotplug(struct pnt_file *file, void *arg);
+
 /* state.c, pages.c, pin.c, notifier.c, device.c, handshake.c */
 u64 pnt_node_used(int nid);
 long pnt_ioctl_zonelist(struct pnt_file *file, void *arg);

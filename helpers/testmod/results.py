@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from helpers.testmod.constants import (
     Callback,
     Feature,
+    HotplugAction,
     Level,
     NodeFlags,
     NodeStates,
@@ -218,6 +219,17 @@ class NotifierCounts:
     released: bool
     last_start: int
     last_end: int
+
+
+@dataclass(frozen=True)
+class HotplugEvent:
+    """What a notifier of memory hotplug was told; nid: the node whose state changes by it, or None."""
+
+    seq: int
+    action: HotplugAction
+    nid: int | None
+    start_pfn: int
+    nr_pages: int
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class Device:
         raw.dialect, raw.page_size, raw.nr_node_ids = CONSTANTS["PNT_DIALECT_V4"], 4096, 4
         raw.event_size = ffi.sizeof("struct pnt_event")
         raw.page_report_size = ffi.sizeof("struct pnt_page")
+        raw.hotplug_event_size = ffi.sizeof("struct pnt_hotplug_event")
         raw.zoneref_size = ffi.sizeof("struct pnt_zoneref")
         for request in REQUESTS.values():
             raw.struct_size[request.index] = request.size

@@ -30,6 +30,8 @@ PAIRS: list[tuple[type[IntEnum], str, str, bool]] = [
     (constants.Policy, "pnt_policy", "PNT_POLICY_", False),
     (constants.Notify, "pnt_notify", "PNT_NOTIFY_", False),
     (constants.Feature, "pnt_feature", "PNT_FEAT_", False),
+    (constants.HotplugAction, "pnt_hotplug_action", "PNT_HP_", False),
+    (constants.Migrated, "pnt_migrated", "PNT_MIGRATED_", False),
 ]
 
 

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * HOTPLUG: what the notifiers of memory hotplug are told, of any memory of the
+ * machine. A ring keeps the newest; reading takes nothing out of it.
+ */
+#include <linux/memory.h>
+#include <linux/node.h>
+#include <linux/notifier.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "pnt.h"
+
+static struct pnt_hotplug_event pnt_hp_ring[PNT_MAX_HOTPLUG];
+static u64 pnt_hp_head;			/* next to be written = its seq */
+static DEFINE_SPINLOCK(pnt_hp_lock);
+
+static void pnt_hp_record(u32 action, int nid, unsigned long start_pfn, unsigned long nr_pages)
+{
+	struct pnt_hotplug_event *slot;
+
+	spin_lock(&pnt_hp_lock);
+	slot = &pnt_hp_ring[pnt_hp_head % PNT_MAX_HOTPLUG];
+	*slot = (struct pnt_hotplug_event){
+		.seq = pnt_hp_head++,
+		.action = action,
+		.nid = nid,
+		.start_pfn = start_pfn,
+		.nr_pages = nr_pages,
+	};
+	spin_unlock(&pnt_hp_lock);
+}
+
+/* The kernel's MEM_* by our own numbers; those that are about memmaps are not of interest. */
+static int pnt_hp_memory(struct notifier_block *nb, unsigned long action, void *data)
+{
+	const struct memory_notify *arg = data;
+	int nid = NUMA_NO_NODE;
+	u32 number;
+
+	switch (action) {
+	case MEM_GOING_ONLINE:		number = PNT_HP_GOING_ONLINE; break;
+	case MEM_CANCEL_ONLINE:		number = PNT_HP_CANCEL_ONLINE; break;
+	case MEM_ONLINE:		number = PNT_HP_ONLINE; break;
+	case MEM_GOING_OFFLINE:		number = PNT_HP_GOING_OFFLINE; break;
+	case MEM_CANCEL_OFFLINE:	number = PNT_HP_CANCEL_OFFLINE; break;
+	case MEM_OFFLINE:		number = PNT_HP_OFFLINE; break;
+	default:			return NOTIFY_DONE;
+	}
+#ifdef HAVE_STATUS_CHANGE_NID
+	nid = arg->status_change_nid;
+#endif
+	pnt_hp_record(number, nid, arg->start_pfn, arg->nr_pages);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block pnt_hp_memory_nb = { .notifier_call = pnt_hp_memory };
+
+#ifdef HAVE_NODE_NOTIFIER
+/* Kernels that tell the change of a node's state apart from that of its memory. */
+static int pnt_hp_node(struct notifier_block *nb, unsigned long action, void *data)
+{
+	const struct node_notify *arg = data;
+	u32 number;
+
+	switch (action) {
+	case NODE_ADDED_FIRST_MEMORY:	number = PNT_HP_FIRST_MEMORY; break;
+	case NODE_REMOVED_LAST_MEMORY:	number = PNT_HP_LAST_MEMORY; break;
+	default:			return NOTIFY_DONE;
+	}
+	pnt_hp_record(number, arg->nid, 0, 0);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block pnt_hp_node_nb = { .notifier_call = pnt_hp_node };
+
+static int pnt_hp_node_init(void)
+{
+	return register_node_notifier(&pnt_hp_node_nb);
+}
+
+static void pnt_hp_node_exit(void)
+{
+	unregister_node_notifier(&pnt_hp_node_nb);
+}
+#else
+static int pnt_hp_node_init(void)
+{
+	return 0;
+}
+
+static void pnt_hp_node_exit(void)
+{
+}
+#endif
+
+int pnt_hotplug_init(void)
+{
+	int ret = register_memory_notifier(&pnt_hp_memory_nb);
+
+	if (ret)
+		return ret;
+	ret = pnt_hp_node_init();
+	if (ret)
+		unregister_memory_notifier(&pnt_hp_memory_nb);
+	return ret;
+}
+
+void pnt_hotplug_exit(void)
+{
+	pnt_hp_node_exit();
+	unregister_memory_notifier(&pnt_hp_memory_nb);
+}
+
+long pnt_ioctl_hotplug(struct pnt_file *file, void *arg)
+{
+	struct pnt_hotplug *req = arg;
+	struct pnt_hotplug_event __user *user = u64_to_user_ptr(req->events);
+	struct pnt_hotplug_event *copy;
+	u64 first, i;
+	int ret = 0;
+
+	if (req->reserved || req->count || (!user && req->max))
+		return -EINVAL;
+	copy = kmalloc_array(PNT_MAX_HOTPLUG, sizeof(*copy), GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	spin_lock(&pnt_hp_lock);
+	first = pnt_hp_head > PNT_MAX_HOTPLUG ? pnt_hp_head - PNT_MAX_HOTPLUG : 0;
+	first = max(first, req->since);
+	for (i = first; i < pnt_hp_head && req->count < req->max; i++)
+		copy[req->count++] = pnt_hp_ring[i % PNT_MAX_HOTPLUG];
+	req->next = pnt_hp_head;
+	spin_unlock(&pnt_hp_lock);
+	if (copy_to_user(user, copy, req->count * sizeof(*copy)))
+		ret = -EFAULT;
+	kfree(copy);
+	return ret;
+}
