@@ -5,6 +5,7 @@
 pytest_plugins = [
     "fixtures.requirement",
     "fixtures.selection",
+    "fixtures.pace",
     "fixtures.testmod",
     "fixtures.nodes",
     "fixtures.knobs",
@@ -13,5 +14,6 @@ pytest_plugins = [
     "fixtures.process",
     "fixtures.pressure",
     "fixtures.invariants",
+    "fixtures.kmemleak",
     "fixtures.failure",
 ]

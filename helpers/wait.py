@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from helpers.pace import scaled
+
 T = TypeVar("T")
 
 FIRST_PAUSE = 0.002  # seconds
@@ -22,10 +24,13 @@ def wait_until(
 ) -> T:
     """Calls pred until it is true and returns what it returned; pauses double up to a quarter second.
 
+    timeout is in seconds of the usual machine: a slow one waits as much longer as it is slower (pace.py).
+
     pred is called at least once, and once more after the last pause, so that a slow machine
     cannot miss a state that holds. TimeoutError says what was waited for; `what` may be a
     function, called only then, to tell the state that was found instead.
     """
+    timeout = scaled(timeout)
     start = clock()
     while True:
         value = pred()

@@ -19,6 +19,8 @@ from tools.doctor import packages
 from tools.errors import UserError
 from tools.guest import topology as topologies
 from tools.guest.topology import Topology
+from tools.kernel import flavour
+from tools.kernel.flavour import Flavour
 from tools.paths import ROOT
 from tools.report import RunLog, finish
 from tools.report.events import FILE, SCHEMA
@@ -35,6 +37,7 @@ class Request:
 
     kernel: Path | None = None
     build: Path | None = None
+    flavour: str = flavour.DEFAULT
     topologies: tuple[str, ...] = ()
     guests: int | None = None
     here: bool = False
@@ -61,6 +64,7 @@ class Plan:
 
     places: tuple[Topology, ...]  # empty for --here
     tests: Mapping[str, list[collect.Collected]]
+    flavour: Flavour
 
     @property
     def names(self) -> list[str]:
@@ -73,15 +77,17 @@ def certify(request: Request) -> Done:
     for selector in request.requirements:
         select(known, selector)
     given = (
-        here.subject(request.build) if request.here else subject.check_paths(request.kernel, request.build)
+        here.subject(request.build)
+        if request.here
+        else subject.check_paths(request.kernel, request.build, request.flavour)
     )
     plan = plan_tests(request)
     if not request.here:
         packages.require(["qemu-cxl" if any(place.cxl for place in plan.places) else "qemu"])
     if given and given.build_dir is None:
-        session.refuse_kernel_alone(given, plan.places[0])
+        session.refuse_kernel_alone(given, plan.places[0], plan.flavour)
     with rundir.new(request.output) as run_dir:
-        kernel = given or subject.reference()
+        kernel = given or subject.reference(plan.flavour)
         module = kernel.module()
         return run_all(request, plan, kernel, module, run_dir, known)
 
@@ -104,11 +110,15 @@ def run_all(
 
 def plan_tests(request: Request) -> Plan:
     """Ask pytest which tests there are for each place. Raises UserError when there are none at all."""
+    kind = flavour.load(request.flavour)
     if request.here:
         places: tuple[Topology, ...] = ()
         environments = {here.NAME: here.environment(request.allow_disruptive)}
     else:
-        places = tuple(topologies.load(name) for name in request.topologies or DEFAULT_TOPOLOGIES)
+        places = tuple(
+            topologies.load(name).with_more_memory(kind.more_memory)
+            for name in request.topologies or DEFAULT_TOPOLOGIES
+        )
         environments = {place.name: session.environment(place) for place in places}
     tests = {
         name: found
@@ -117,7 +127,7 @@ def plan_tests(request: Request) -> Plan:
     }
     if not tests:
         raise UserError(f"no test matches the selection on {', '.join(environments)} (see pnode list)")
-    return Plan(tuple(place for place in places if place.name in tests), tests)
+    return Plan(tuple(place for place in places if place.name in tests), tests, kind)
 
 
 class Opening:
@@ -180,7 +190,8 @@ def run_sessions(
         for place in plan.places:
             name = place.name
             tests = plan.tests[name]
-            guests = session.Guests(place, kernel.image, module, count(place, len(tests), request.guests))
+            wanted = count(place, len(tests), request.guests)
+            guests = session.Guests(place, kernel.image, module, wanted, plan.flavour)
             if not session.run(guests, tests, setting):
                 return None
     except KeyboardInterrupt:

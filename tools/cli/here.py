@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from helpers import pace
 from helpers.nodes import detect_dialect
 from tools.cli import session
 from tools.cli.collect import Collected
@@ -70,4 +71,6 @@ def run(module: Path, tests: Sequence[Collected], setting: Setting, allow_disrup
     setting.announce(detect_dialect())
     with loaded(module):
         words = [*session.common_arguments(), *setting.selection]
-        session.session(words, setting.plugin(NAME, None, tests), environment(allow_disruptive))
+        factor = pace.factor(pace.measure())
+        env = environment(allow_disruptive) | {pace.VARIABLE: str(factor)}
+        session.session(words, setting.plugin(NAME, None, tests, factor), env)

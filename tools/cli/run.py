@@ -6,9 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.cli import kernel as kernel_verb
 from tools.cli.arguments import positive
 from tools.cli.certify import DEADLINE, Request, certify
 from tools.errors import UserError
+from tools.kernel.flavour import DEFAULT
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     kernel.add_argument(
         "--build", type=Path, metavar="DIR", help="where it was built: the module is built against it"
     )
+    kernel_verb.add_flavour(kernel)
     where = parser.add_argument_group("where")
     where.add_argument(
         "--topology",
@@ -64,15 +67,16 @@ def selection(args: argparse.Namespace) -> list[str]:
 
 def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
     """Return the parsed options. Raises UserError for options that exclude each other."""
-    if args.here and (args.kernel or args.topology or args.guests):
+    if args.here and (args.kernel or args.topology or args.guests or args.flavour != DEFAULT):
         raise UserError(
-            "--here runs on this machine: --kernel, --topology and --guests make no sense with it"
+            "--here runs on this machine: --kernel, --flavour, --topology and --guests make no sense with it"
         )
     if args.allow_disruptive and not args.here:
         raise UserError("--allow-disruptive is for --here; in a guest every test runs anyway")
     return Request(
         kernel=args.kernel,
         build=args.build,
+        flavour=args.flavour,
         topologies=tuple(dict.fromkeys(args.topology)),
         guests=args.guests,
         here=args.here,

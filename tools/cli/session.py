@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -21,6 +21,8 @@ from tools.guest.errors import GuestError
 from tools.guest.slot import Slot
 from tools.guest.spec import GuestSpec
 from tools.guest.topology import Topology
+from tools.kernel import flavour
+from tools.kernel.flavour import Flavour
 from tools.paths import ROOT
 from tools.report import ControllerPlugin, RunLog, make_live
 
@@ -28,6 +30,7 @@ QEMU_OVERHEAD = 256 << 20  # bytes of a QEMU beside its guest's memory, measured
 MEMORY_SHARE = 0.8  # of what is available now; the rest is for the host
 RESTARTS = 20  # guests that may be lost in a session before it is given up
 RESTARTS_PER_TEST = 0.1
+STANDSTILL = 180.0  # seconds beyond a test's deadline in which at least a guest boots
 
 
 class UnfitKernel(UserError):
@@ -42,18 +45,21 @@ class Setting:
     log: RunLog
     catalogue: catalogue.Catalogue
     selection: Sequence[str]  # arguments for pytest
-    deadline: float  # seconds a test may take
+    deadline: float  # seconds a test may take on a machine of the usual pace
     announce: Callable[[str], None]  # told the dialect, before anything else is logged
 
-    def plugin(self, place: str, accel: str | None, tests: Sequence[Collected]) -> ControllerPlugin:
-        """Return what turns a session into events."""
+    def plugin(
+        self, place: str, accel: str | None, tests: Sequence[Collected], pace: float = 1.0
+    ) -> ControllerPlugin:
+        """Return what turns a session into events; a slow machine gets `pace` times the time."""
         return ControllerPlugin(
             self.log,
             self.catalogue,
             place,
             self.run_dir,
             make_live(),
-            self.deadline,
+            self.deadline * pace,
+            silence=(self.deadline + STANDSTILL) * pace,
             accel=accel,
             requirements={test.nodeid: list(test.requirements) for test in tests},
         )
@@ -67,10 +73,17 @@ class Guests:
     image: Path
     module: Path | None
     count: int
+    flavour: Flavour = field(default_factory=flavour.load)
 
     def spec(self) -> GuestSpec:
         """Return what the pool wants to know."""
-        return GuestSpec(topology=self.topology, kernel=self.image, module=self.module)
+        return GuestSpec(
+            topology=self.topology,
+            kernel=self.image,
+            module=self.module,
+            boot=self.flavour.boot,
+            patience=self.flavour.patience,
+        )
 
 
 def environment(topology: Topology) -> dict[str, str]:
@@ -120,10 +133,10 @@ def started(guests: Guests, run_dir: Path) -> Iterator[pool.Pool]:
         yield running
 
 
-def refuse_kernel_alone(kernel: Subject, topology: Topology) -> None:
+def refuse_kernel_alone(kernel: Subject, topology: Topology, kind: Flavour) -> None:
     """Boot a kernel given without its build directory, to say what is missing. Always raises UserError."""
     say(f"booting {kernel.release or kernel.image} to see what it is")
-    alone = Guests(topology, kernel.image, None, 1)
+    alone = Guests(topology, kernel.image, None, 1, kind)
     with tempfile.TemporaryDirectory(prefix="pnode-") as scratch, started(alone, Path(scratch)) as running:
         check_record(running.record)
         release = running.record["release"]
@@ -144,7 +157,7 @@ def run(guests: Guests, tests: Sequence[Collected], setting: Setting) -> bool:
     with started(guests, setting.run_dir) as running:
         check_record(running.record)
         setting.announce(str(running.record["dialect"]))
-        say(f"{name}: up under {running.accel.name}: {running.accel.reason}")
+        say(f"{name}: up under {running.accel.name}: {running.accel.reason}{slow(running.pace)}")
         log_guests(running, setting)
         restarts = max(RESTARTS, int(len(tests) * RESTARTS_PER_TEST))
         words = [
@@ -153,9 +166,14 @@ def run(guests: Guests, tests: Sequence[Collected], setting: Setting) -> bool:
             *(word for tx in running.tx() for word in ("--tx", tx)),
             *setting.selection,
         ]
-        plugin = setting.plugin(name, running.accel.name, tests)
+        plugin = setting.plugin(name, running.accel.name, tests, running.pace)
         status = session(words, plugin, environment(guests.topology))
     return status != pytest.ExitCode.INTERRUPTED
+
+
+def slow(pace: float) -> str:
+    """Return what is to be said about the pace of the guests: nothing for the usual one."""
+    return f"; {pace:g} times as slow as usual, so bounds are {pace:g} times as long" if pace > 1 else ""
 
 
 def log_guests(running: pool.Pool, setting: Setting) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from tools.cli import kernel as kernel_verb
 from tools.doctor import packages
 from tools.errors import UserError
-from tools.kernel import image, module, recipe, tree
+from tools.kernel import flavour, image, module, recipe, tree
+from tools.kernel.flavour import Flavour
 
 BUILT_IMAGE = "arch/x86/boot/bzImage"
 
@@ -21,6 +22,7 @@ class Subject:
     release: str
     version: str  # all that the image says about itself
     reference: bool = False
+    flavour: str = flavour.DEFAULT
 
     def event(self) -> dict[str, str]:
         """The kernel's part of run-start."""
@@ -29,6 +31,7 @@ class Subject:
             "version": self.version,
             "image": str(self.image),
             "image_sha256": recipe.digest(self.image),
+            "flavour": self.flavour,
         }
 
     def module(self) -> Path:
@@ -41,15 +44,18 @@ class Subject:
         return module.build(self.build_dir)
 
 
-def reference() -> Subject:
-    """Return the embedded reference kernel, built when the cache has none. Raises UserError."""
-    built = kernel_verb.obtain()
+def reference(kind: Flavour) -> Subject:
+    """Return the embedded reference kernel of a flavour, built when the cache has none. Raises UserError."""
+    built = kernel_verb.obtain(kind=kind)
     found = image.inspect(built.image)
-    return Subject(built.image, built.build_dir, built.release, found.version, reference=True)
+    return Subject(
+        built.image, built.build_dir, built.release, found.version, reference=True, flavour=kind.name
+    )
 
 
-def check_paths(kernel: Path | None, build_dir: Path | None) -> Subject | None:
-    """Return the kernel that --kernel and --build name, None when neither does.
+def check_paths(kernel: Path | None, build_dir: Path | None, kind: str = flavour.DEFAULT) -> Subject | None:
+    """Return the kernel that --kernel and --build name, None when neither does; `kind` is what its owner says
+    it is.
 
     --build alone means the image in it. Raises UserError for what is missing, broken or does not fit.
     """
@@ -62,11 +68,11 @@ def check_paths(kernel: Path | None, build_dir: Path | None) -> Subject | None:
     assert kernel is not None
     found = image.inspect(kernel)
     if build_dir is None:
-        return Subject(kernel.resolve(), None, found.release, found.version)
+        return Subject(kernel.resolve(), None, found.release, found.version, flavour=kind)
     built_for = tree.release(build_dir)
     if found.release and built_for != found.release:
         raise UserError(
             f"--kernel is {found.release}, --build {build_dir} is for {built_for}; "
             "a module built there would not load: give the directory that this image was built in"
         )
-    return Subject(kernel.resolve(), build_dir.resolve(), built_for, found.version)
+    return Subject(kernel.resolve(), build_dir.resolve(), built_for, found.version, flavour=kind)

@@ -71,6 +71,11 @@ class Pool:
         self._keeper = Keeper()
 
     @property
+    def pace(self) -> float:
+        """What bounds in seconds are to be multiplied by: the slowest guest's measure, 1 or more."""
+        return max(float(guest.record.get("pace", 1.0)) for guest in self.guests)
+
+    @property
     def record(self) -> dict[str, Any]:
         """The ready record of the first guest; they all run the same kernel."""
         return self.guests[0].record
@@ -137,8 +142,8 @@ def _launch(spec: GuestSpec, prepared: Prepared, slots: int) -> Launch:
         argv=prepared.argv,
         env=environment(spec),
         hello=HELLO,
-        deadline=spec.deadline or ready * crowd,
-        first_output=first * crowd,
+        deadline=spec.deadline or ready * crowd * spec.patience,
+        first_output=first * crowd * spec.patience,
     )
 
 

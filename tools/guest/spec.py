@@ -36,7 +36,8 @@ class GuestSpec:
 
     accel: None lets the topology's rule decide. extra: more files, guest path to host file. boot: more boot
     arguments. env: set in the worker, beside PNODE_TOPOLOGY, PNODE_PROVIDES and PNODE_SLOT. deadline: seconds
-    until a guest has to be ready; None for what is usual, scaled by the load.
+    until a guest has to be ready; None for what is usual, scaled by the load, and by `patience` for a slow
+    kernel.
     """
 
     topology: Topology
@@ -48,6 +49,7 @@ class GuestSpec:
     extra: Mapping[str, Path] = field(default_factory=dict)
     boot: tuple[str, ...] = ()
     deadline: float | None = None
+    patience: float = 1.0
 
 
 class Prepared(NamedTuple):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,6 +81,17 @@ class Topology:
     def cxl(self) -> PrivateMemory | None:
         """The CXL device's memory, if there is one."""
         return next((memory for memory in self.private if memory.source == "cxl"), None)
+
+    def with_more_memory(self, nbytes: int) -> Topology:
+        """The same with a larger node 0, whose end is where addresses go on at 4 GiB: all others stay where
+        they are.
+        """
+        first, *others = self.nodes
+        return replace(
+            self,
+            low_memory=self.low_memory + nbytes,
+            nodes=(replace(first, size=first.size + nbytes), *others),
+        )
 
     def dram_by_id(self) -> list[OrdinaryNode | PrivateMemory]:
         """What is RAM to QEMU, by node id: the order of the SRAT and of addresses."""

@@ -27,7 +27,9 @@ WIDTH = 110
 #: Lines of a failed test's message; the whole of it, with the traceback, is in junit.xml.
 MESSAGE_LINES = 15
 #: Options that say which kernel or machine is tested; a rerun needs the same.
-_CARRIED = {"--kernel": True, "--build": True, "--here": False, "--allow-disruptive": False}
+_CARRIED = {
+    "--kernel": True, "--build": True, "--flavour": True, "--here": False, "--allow-disruptive": False,
+}
 _CODES = {
     Outcome.PASS: "32", Outcome.FAIL: "31;1", Outcome.ERROR: "31", Outcome.MISS: "35", Outcome.SKIP: "33",
     Outcome.NONE: "2",

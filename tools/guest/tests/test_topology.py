@@ -53,6 +53,17 @@ def test_fast_has_a_private_node_with_each_order_and_private_nodes_nearer_than_o
         assert matrix[frozenset((ordinary, private))] < matrix[frozenset((0, 2))]
 
 
+@pytest.mark.parametrize("name", topology.names())
+def test_more_memory_moves_nothing_else(name: str) -> None:
+    found = topology.load(name)
+    more = found.with_more_memory(512 << 20)
+    assert topology._problem(more) is None
+    assert more.private == found.private
+    assert more.nodes[1:] == found.nodes[1:]
+    assert more.memory - found.memory == more.low_memory - found.low_memory == 512 << 20
+    assert found.with_more_memory(0) == found
+
+
 def test_addresses_follow_the_ids_above_4_gib() -> None:
     found = topology.parse("t", GOOD)
     assert [memory.start for memory in found.private] == [0x1_0000_0000, 0x1_0000_0000 + (768 << 20)]
