@@ -81,22 +81,32 @@ static void pnt_folio_split(struct folio *old, struct folio *new)
 	pnt_record(node, &event, !!new, new ? folio_nr_pages(new) : 0, false);
 }
 
-static struct folio *pnt_migration_target(struct folio *src, unsigned long nid)
+struct pnt_target {
+	int nid;
+	bool demotion;
+};
+
+static struct folio *pnt_migration_target(struct folio *src, unsigned long private)
 {
+	struct pnt_target *target = (struct pnt_target *)private;
 	gfp_t gfp = GFP_HIGHUSER_MOVABLE;
 
 	if (folio_test_hugetlb(src))
 		return NULL;
 	if (folio_test_large(src))
 		gfp = GFP_TRANSHUGE_LIGHT;
+	/* Reclaim may use the reserves, but not to fill this node to the last page. */
+	if (target->demotion)
+		gfp = (gfp & ~__GFP_RECLAIM) | __GFP_NOMEMALLOC | __GFP_KSWAPD_RECLAIM;
 	gfp |= __GFP_PRIVATE | __GFP_THISNODE | __GFP_NOWARN;
-	return __folio_alloc_noprof(gfp, folio_order(src), nid, NULL);
+	return __folio_alloc_noprof(gfp, folio_order(src), target->nid, NULL);
 }
 
 /* migrate_pages() for the first max folios of the list, the rest stays on it. */
 static int pnt_migrate(struct list_head *folios, u64 max, int nid, enum migrate_mode mode,
 		       enum migrate_reason reason, unsigned int *nr_succeeded)
 {
+	struct pnt_target target = { .nid = nid, .demotion = reason == MR_DEMOTION };
 	struct folio *folio;
 	struct list_head *pos;
 	LIST_HEAD(part);
@@ -110,8 +120,8 @@ static int pnt_migrate(struct list_head *folios, u64 max, int nid, enum migrate_
 	}
 	list_cut_before(&part, folios, pos);
 	if (!list_empty(&part))
-		ret = migrate_pages(&part, pnt_migration_target, NULL, nid, mode, reason,
-				    nr_succeeded);
+		ret = migrate_pages(&part, pnt_migration_target, NULL,
+				    (unsigned long)&target, mode, reason, nr_succeeded);
 	list_splice(&part, folios);
 	list_for_each_entry(folio, folios, lru)
 		rest++;

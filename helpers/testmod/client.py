@@ -27,6 +27,7 @@ from helpers.testmod.constants import (
     Mode,
     Object,
     OnlineType,
+    Owner,
     ZoneList,
 )
 from helpers.testmod.results import (
@@ -40,6 +41,7 @@ from helpers.testmod.results import (
     NotifierCounts,
     PageReport,
     Pin,
+    Scan,
     Totals,
     ZoneRef,
 )
@@ -86,6 +88,13 @@ class Allocation:
         freed = self._module.free(self.id, how)
         self.id = 0
         return freed
+
+    def scan(self, word: int = 0, mask: int = 0) -> Scan:
+        """What is in the pages: how many are not all zero, and have a word whose masked bits are `word`.
+
+        OSError EINVAL: not an allocation of whole pages.
+        """
+        return self._module.scan(self.id, word, mask)
 
     def __bool__(self) -> bool:
         return self.count > 0
@@ -295,6 +304,45 @@ class TestModule:
         raw = REQUESTS["FREE"].new(id=allocation_id, how=how)
         self._call("FREE", raw)
         return int(raw.freed)
+
+    def scan(self, allocation_id: int, word: int = 0, mask: int = 0) -> Scan:
+        """See `Allocation.scan`."""
+        raw = REQUESTS["SCAN"].new(id=allocation_id, word=word, mask=mask)
+        self._call("SCAN", raw)
+        return Scan(raw.pages, raw.nonzero, raw.matching)
+
+    # -- services of a driver: compressed RAM, its own kswapd
+
+    def cram_register(self, nid: int, owner: Owner | int = Owner.NODE, *, flush: bool = True) -> None:
+        """cram_register_private_node(), with the flush callback that `program` knows or none. Raw errno."""
+        self._cram("PNT_CRAM_REGISTER", nid, owner=owner, flush=flush)
+
+    def cram_unregister(self, nid: int) -> None:
+        """cram_unregister_private_node(). Raw errno."""
+        self._cram("PNT_CRAM_UNREGISTER", nid)
+
+    def cram_set_pressure(self, nid: int, pressure: int) -> None:
+        """cram_set_pressure(), 0 to 1000. Raw errno."""
+        self._cram("PNT_CRAM_PRESSURE", nid, pressure=pressure)
+
+    def cram_clear_pressure(self, nid: int) -> None:
+        """cram_clear_pressure(). Raw errno."""
+        self._cram("PNT_CRAM_CLEAR", nid)
+
+    def _cram(self, op: str, nid: int, **fields: int) -> None:
+        self._call("CRAM", REQUESTS["CRAM"].new(nid=nid, op=CONSTANTS[op], **fields))
+
+    def kswapd_run(self, nid: int) -> None:
+        """Starts the kswapd of a private node. ENODEV: it is none; EOPNOTSUPP: not to be reached."""
+        self._call("KSWAPD", REQUESTS["KSWAPD"].new(nid=nid, op=CONSTANTS["PNT_KSWAPD_RUN"]))
+
+    def kswapd_stop(self, nid: int) -> None:
+        self._call("KSWAPD", REQUESTS["KSWAPD"].new(nid=nid, op=CONSTANTS["PNT_KSWAPD_STOP"]))
+
+    def kswapd_wake(self, nid: int, boost: int | None = None) -> None:
+        """Wakes kswapd for the node's highest zone, with a watermark boost (pages; None: as it is)."""
+        pages = CONSTANTS["PNT_BOOST_LEAVE"] if boost is None else boost
+        self._call("KSWAPD", REQUESTS["KSWAPD"].new(nid=nid, op=CONSTANTS["PNT_KSWAPD_WAKE"], boost=pages))
 
     # -- reading the kernel
 

@@ -180,6 +180,9 @@ static void pnt_close_fn(struct work_struct *work)
 	struct pnt_file *file = container_of(work, struct pnt_close_work, work)->file;
 
 	pnt_close_ranges(file);
+	mutex_lock(&pnt_plug_lock);
+	pnt_cram_retire();
+	mutex_unlock(&pnt_plug_lock);
 	pnt_objs_close(file);
 }
 
@@ -239,6 +242,7 @@ void pnt_retry_orphans(void)
 		range->busy = false;
 	list_splice(&later, &pnt_orphans);
 	mutex_unlock(&pnt_lock);
+	pnt_cram_retire();
 	pnt_orphan_objs();
 	mutex_unlock(&pnt_plug_lock);
 }

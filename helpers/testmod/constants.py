@@ -25,7 +25,9 @@ NP_OPS_MASK = Ops(0xFF)
 
 
 class Callback(IntEnum):
-    """A callback of struct node_private_ops; MIGRATE_FOLIO only in events: one folio of a migrate_to list."""
+    """A callback of struct node_private_ops. FLUSH: that of CRAM; MIGRATE_FOLIO only in events: one folio of
+    a migrate_to list.
+    """
 
     FREE_FOLIO = 0
     FOLIO_SPLIT = 1
@@ -34,7 +36,8 @@ class Callback(IntEnum):
     HANDLE_FAULT = 4
     RECLAIM_POLICY = 5
     MEMORY_FAILURE = 6
-    MIGRATE_FOLIO = 7
+    FLUSH = 7
+    MIGRATE_FOLIO = 8
 
 
 class Callbacks(IntFlag):
@@ -206,6 +209,7 @@ class Mode(IntEnum):
     KEEP = 4
     RETRY = 5
     POLICY = 6
+    RESULT = 7
 
 
 class Policy(IntFlag):
@@ -219,6 +223,22 @@ class Policy(IntFlag):
     NO_SWAP = 1 << 16
     NO_WRITEPAGE = 1 << 17
     NO_WATERMARKS = 1 << 18
+
+
+class Owner(IntEnum):
+    """Whom a registration with CRAM names as the owner; NODE: the owner of the struct node_private."""
+
+    NODE = 0
+    NULL = 1
+    STRANGER = 2
+
+
+class Flush(IntEnum):
+    """What CRAM's flush callback returns."""
+
+    DONE = 0
+    KEPT = 1
+    FULL = 2
 
 
 class Notify(IntEnum):
@@ -273,3 +293,5 @@ class Feature(IntFlag):
     PGDAT_PRIVATE = 1 << 8
     REFRESH_DEMOTION = 1 << 9
     ADISTANCE = 1 << 10
+    CRAM = 1 << 11
+    KSWAPD = 1 << 12

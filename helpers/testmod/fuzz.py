@@ -157,6 +157,16 @@ class Fuzzer:
             return {"callback": callback, "mode": mode, "value": pick((1, 5)) if mode in (1, 2, 3, 6) else 0}
         if name == "KEPT":
             return {"op": 1}
+        if name == "CRAM":
+            op = pick((0, 0, 1, 2, 3))
+            register = {"owner": pick((0, 0, 1, 2)), "flush": pick((0, 1))}
+            rest = {"owner": 0, "flush": 0, "pressure": pick((0, 1, 500, 1000, 1001)) if op == 2 else 0}
+            return {"op": op, **(rest if op else register | {"pressure": 0})}
+        if name == "KSWAPD":
+            op = pick((0, 1, 2))
+            return {"op": op, "boost": pick((-1, 0, 1, 1000)) if op == 2 else 0}
+        if name == "SCAN":
+            return {"id": pick((1, 2, 3)), "pages": 0, "nonzero": 0, "matching": 0, "mask": -1, "word": 1}
         return {}
 
     def _allocation(self, entry: Entry) -> dict[str, int]:

@@ -31,6 +31,9 @@ static const u32 pnt_struct_size[PNT_NR_COUNT] = {
 	PNT_SIZE(TOTALS, pnt_totals),
 	PNT_SIZE(BLOCK, pnt_block),
 	PNT_SIZE(HOTPLUG, pnt_hotplug),
+	PNT_SIZE(CRAM, pnt_cram),
+	PNT_SIZE(KSWAPD, pnt_kswapd),
+	PNT_SIZE(SCAN, pnt_scan),
 };
 
 static const gfp_t pnt_gfp[PNT_GFP_COUNT] = {

@@ -73,6 +73,9 @@ static const struct pnt_request pnt_requests[PNT_NR_COUNT] = {
 	PNT_REQUEST(TOTALS, totals),
 	PNT_REQUEST(BLOCK, block),
 	PNT_REQUEST(HOTPLUG, hotplug),
+	PNT_REQUEST(CRAM, cram),
+	PNT_REQUEST(KSWAPD, kswapd),
+	PNT_REQUEST(SCAN, scan),
 };
 
 static long pnt_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)

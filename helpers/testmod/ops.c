@@ -111,7 +111,7 @@ long pnt_ioctl_set_ops(struct pnt_file *file, void *arg)
 	struct pnt_ops *req = arg;
 	int variant = pnt_variant(req->object);
 
-	if (req->reserved || req->callbacks >> PNT_CB_COUNT || variant == -EINVAL)
+	if (req->reserved || req->callbacks >> PNT_CB_OPS_COUNT || variant == -EINVAL)
 		return -EINVAL;
 	if (variant < 0)
 		return node_private_set_ops(req->nid, NULL);

@@ -71,7 +71,7 @@ static int pnt_plug_check(const struct pnt_plug *req)
 {
 	if (req->kind > PNT_KIND_ORDINARY || req->reserved || req->adistance < 0 ||
 	    req->flags & ~(PNT_PLUG_MEMMAP_ON_MEMORY | PNT_PLUG_WITH_OPS) ||
-	    req->callbacks >> PNT_CB_COUNT || pnt_online_type(req->online_type) < 0)
+	    req->callbacks >> PNT_CB_OPS_COUNT || pnt_online_type(req->online_type) < 0)
 		return -EINVAL;
 	if (!(req->flags & PNT_PLUG_WITH_OPS) && (req->ops_flags || req->callbacks))
 		return -EINVAL;

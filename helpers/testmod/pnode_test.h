@@ -71,7 +71,10 @@ enum pnt_nr {
 	PNT_NR_TOTALS		= 20,
 	PNT_NR_BLOCK		= 21,
 	PNT_NR_HOTPLUG		= 22,
-	PNT_NR_COUNT		= 23,
+	PNT_NR_CRAM		= 23,
+	PNT_NR_KSWAPD		= 24,
+	PNT_NR_SCAN		= 25,
+	PNT_NR_COUNT		= 26,
 };
 
 /* HANDSHAKE ------------------------------------------------------------- */
@@ -118,6 +121,8 @@ enum pnt_feature {
 	PNT_FEAT_PGDAT_PRIVATE	= 1 << 8,	/* pgdat->private can be read */
 	PNT_FEAT_REFRESH_DEMOTION = 1 << 9,	/* memory_tier_refresh_demotion() */
 	PNT_FEAT_ADISTANCE	= 1 << 10,	/* register_mt_adistance_algorithm() */
+	PNT_FEAT_CRAM		= 1 << 11,	/* CONFIG_CRAM, linux/cram.h */
+	PNT_FEAT_KSWAPD		= 1 << 12,	/* kswapd_run(), kswapd_stop(), wakeup_kswapd() */
 };
 
 /* EPROTO when abi is not the module's; the struct is written back anyway. */
@@ -133,7 +138,6 @@ struct pnt_handshake {
 	__u32 zoneref_size;
 	__u32 hotplug_event_size;
 	__u32 struct_size[PNT_NR_COUNT];	/* by enum pnt_nr */
-	__u32 pad;
 	__u64 gfp[PNT_GFP_COUNT];	/* by enum pnt_gfp; 0 = kernel has none */
 	__u64 gfp_mask;			/* all gfp bits that exist */
 	__u64 features;			/* enum pnt_feature */
@@ -151,9 +155,11 @@ enum pnt_callback {
 	PNT_CB_HANDLE_FAULT	= 4,
 	PNT_CB_RECLAIM_POLICY	= 5,
 	PNT_CB_MEMORY_FAILURE	= 6,
-	PNT_CB_COUNT		= 7,
+	PNT_CB_OPS_COUNT	= 7,	/* those above are of the ops */
+	PNT_CB_FLUSH		= 7,	/* flush callback of CRAM */
+	PNT_CB_COUNT		= 8,
 	/* Events only: one folio of the list of the migrate_to that follows. */
-	PNT_CB_MIGRATE_FOLIO	= 7,
+	PNT_CB_MIGRATE_FOLIO	= 8,
 };
 
 enum pnt_kind {
@@ -525,9 +531,10 @@ enum pnt_mode {
 	PNT_MODE_ERRNO		= 1,	/* migrate_to: -value; handle_fault: SIGBUS */
 	PNT_MODE_PARTIAL	= 2,	/* migrate_to: the first value folios only */
 	PNT_MODE_DELAY		= 3,	/* migrate_to, handle_fault: value ms, then REAL */
-	PNT_MODE_KEEP		= 4,	/* free_folio: returns true */
+	PNT_MODE_KEEP		= 4,	/* free_folio: returns true; flush: KEPT */
 	PNT_MODE_RETRY		= 5,	/* handle_fault: never makes progress */
 	PNT_MODE_POLICY		= 6,	/* reclaim_policy: value is enum pnt_policy */
+	PNT_MODE_RESULT		= 7,	/* flush: returns value, leaves the contents alone */
 };
 
 /* Low half sets, high half clears (what the kernel has to ignore). */
@@ -553,7 +560,7 @@ struct pnt_program {
 
 enum pnt_kept_op {
 	PNT_KEPT_COUNT		= 0,
-	PNT_KEPT_RELEASE	= 1,	/* by a put that free_folio lets through */
+	PNT_KEPT_RELEASE	= 1,	/* by a put that free_folio or flush lets through */
 };
 
 struct pnt_kept {
@@ -564,6 +571,72 @@ struct pnt_kept {
 	__u64 pfns_len;			/* elements */
 	__u64 released;			/* out */
 	__u64 kept;			/* out: kept after the call */
+};
+
+/* CRAM, KSWAPD, SCAN ----------------------------------------------------------------- */
+
+enum pnt_cram_op {
+	PNT_CRAM_REGISTER	= 0,	/* cram_register_private_node() */
+	PNT_CRAM_UNREGISTER	= 1,
+	PNT_CRAM_PRESSURE	= 2,	/* cram_set_pressure() */
+	PNT_CRAM_CLEAR		= 3,	/* cram_clear_pressure() */
+};
+
+/* Whom REGISTER names as the owner. */
+enum pnt_owner {
+	PNT_OWNER_NODE		= 0,	/* that of the registered struct node_private */
+	PNT_OWNER_NULL		= 1,
+	PNT_OWNER_STRANGER	= 2,	/* one that has registered nothing else */
+};
+
+/* What the flush callback returns. */
+enum pnt_flush {
+	PNT_FLUSH_DONE		= 0,
+	PNT_FLUSH_KEPT		= 1,
+	PNT_FLUSH_FULL		= 2,
+};
+
+/*
+ * Raw errno, where the call has one. EOPNOTSUPP without CONFIG_CRAM. A node whose
+ * memory is gone when a descriptor is closed is unregistered.
+ */
+struct pnt_cram {
+	__s32 nid;
+	__u32 op;			/* enum pnt_cram_op */
+	__u32 owner;			/* REGISTER: enum pnt_owner; else 0, as the rest */
+	__u32 flush;			/* REGISTER: 1 = with a callback, see PROGRAM */
+	__u32 pressure;			/* PRESSURE: any */
+	__u32 reserved;
+};
+
+enum pnt_kswapd_op {
+	PNT_KSWAPD_RUN		= 0,
+	PNT_KSWAPD_STOP		= 1,
+	PNT_KSWAPD_WAKE		= 2,	/* with a boost of the highest zone with memory */
+};
+
+enum pnt_boost {
+	PNT_BOOST_LEAVE		= -1,	/* of the zone as it is */
+};
+
+/*
+ * Of a private node only: ENODEV. EOPNOTSUPP: not to be reached in this kernel.
+ * ENXIO: no memory to wake it for. EINVAL: more boost than there are pages.
+ */
+struct pnt_kswapd {
+	__s32 nid;
+	__u32 op;			/* enum pnt_kswapd_op */
+	__s64 boost;			/* WAKE: zone->watermark_boost, pages; else 0 */
+};
+
+/* Of page and folio entries, else EINVAL. ENOENT: no such allocation. */
+struct pnt_scan {
+	__u64 id;			/* of ALLOC */
+	__u64 word;			/* what to look for ... */
+	__u64 mask;			/* ... in these bits of each aligned word */
+	__u64 pages;			/* out: looked at */
+	__u64 nonzero;			/* out: not all zero */
+	__u64 matching;			/* out: with a word that matches */
 };
 
 /* PIN, UNPIN, NOTIFIER, DEVICE, TOTALS --------------------------------------------- */
@@ -713,5 +786,8 @@ struct pnt_totals {
 #define PNT_TOTALS	_IOWR(PNT_IOC_MAGIC, PNT_NR_TOTALS, struct pnt_totals)
 #define PNT_BLOCK	_IOW(PNT_IOC_MAGIC, PNT_NR_BLOCK, struct pnt_block)
 #define PNT_HOTPLUG	_IOWR(PNT_IOC_MAGIC, PNT_NR_HOTPLUG, struct pnt_hotplug)
+#define PNT_CRAM	_IOW(PNT_IOC_MAGIC, PNT_NR_CRAM, struct pnt_cram)
+#define PNT_KSWAPD	_IOW(PNT_IOC_MAGIC, PNT_NR_KSWAPD, struct pnt_kswapd)
+#define PNT_SCAN	_IOWR(PNT_IOC_MAGIC, PNT_NR_SCAN, struct pnt_scan)
 
 #endif /* PNODE_TEST_H */

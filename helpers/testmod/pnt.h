@@ -95,6 +95,7 @@ struct pnt_node {
 	int nid;
 	int adistance;			/* 0 = leave */
 	bool tiered;			/* has a memory type; hotplug lock */
+	bool cram;			/* registered with CRAM; pnt_plug_lock */
 	unsigned int ranges;		/* pnt_lock */
 	struct pnt_obj *obj;		/* registered; pnt_lock, a reference */
 
@@ -113,7 +114,7 @@ struct pnt_node {
 	u64 keep_failed;
 
 	struct mutex release_lock;	/* one release of kept folios at a time */
-	struct folio *releasing;	/* free_folio lets this one through */
+	struct folio *releasing;	/* free_folio and flush let this one through */
 };
 
 /* Entry points that are not exported; NULL when this kernel has them not. */
@@ -131,6 +132,9 @@ struct pnt_symbols {
 	void (*lock_device_hotplug)(void);
 	void (*unlock_device_hotplug)(void);
 	void *refresh_demotion;
+	void *kswapd_run;
+	void *kswapd_stop;
+	void *wakeup_kswapd;
 };
 
 /* main.c */
@@ -270,6 +274,13 @@ void pnt_free_objs(struct pnt_alloc_set *set, u32 how);
 int pnt_hotplug_init(void);
 void pnt_hotplug_exit(void);
 long pnt_ioctl_hotplug(struct pnt_file *file, void *arg);
+
+/* cram.c, kswapd.c, scan.c */
+long pnt_ioctl_cram(struct pnt_file *file, void *arg);
+void pnt_cram_retire(void);
+bool pnt_has_cram(void);
+long pnt_ioctl_kswapd(struct pnt_file *file, void *arg);
+long pnt_ioctl_scan(struct pnt_file *file, void *arg);
 
 /* state.c, pages.c, pin.c, notifier.c, device.c, handshake.c */
 u64 pnt_node_used(int nid);

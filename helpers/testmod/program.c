@@ -18,6 +18,8 @@ static const u32 pnt_modes[PNT_CB_COUNT] = {
 				  BIT(PNT_MODE_DELAY) | BIT(PNT_MODE_RETRY),
 	[PNT_CB_RECLAIM_POLICY]	= BIT(PNT_MODE_REAL) | BIT(PNT_MODE_POLICY),
 	[PNT_CB_MEMORY_FAILURE]	= BIT(PNT_MODE_REAL),
+	[PNT_CB_FLUSH]		= BIT(PNT_MODE_REAL) | BIT(PNT_MODE_KEEP) |
+				  BIT(PNT_MODE_RESULT),
 };
 
 #define PNT_POLICY_MASK	(PNT_POLICY_SWAP | PNT_POLICY_WRITEPAGE | PNT_POLICY_WATERMARKS | \
@@ -78,6 +80,8 @@ static bool pnt_value_ok(const struct pnt_program *req)
 		return !(req->value & ~(u64)PNT_POLICY_MASK);
 	case PNT_MODE_PARTIAL:
 		return true;
+	case PNT_MODE_RESULT:
+		return req->value == PNT_FLUSH_DONE || req->value == PNT_FLUSH_FULL;
 	default:
 		return !req->value;
 	}
@@ -89,7 +93,7 @@ long pnt_ioctl_program(struct pnt_file *file, void *arg)
 	struct pnt_node *node = pnt_node(req->nid);
 	int ret;
 
-	if (req->reserved || req->callback >= PNT_CB_COUNT || req->mode > PNT_MODE_POLICY ||
+	if (req->reserved || req->callback >= PNT_CB_COUNT || req->mode > PNT_MODE_RESULT ||
 	    !(pnt_modes[req->callback] & BIT(req->mode)) || !pnt_value_ok(req))
 		return -EINVAL;
 	if (!node)
@@ -109,7 +113,7 @@ long pnt_ioctl_program(struct pnt_file *file, void *arg)
 	return 0;
 }
 
-/* From free_folio: the reference count is 0, from now on the folio is ours. */
+/* From free_folio or flush: the reference count is 0, from now on the folio is ours. */
 bool pnt_keep(struct pnt_node *node, struct folio *folio)
 {
 	unsigned long flags;
@@ -138,7 +142,7 @@ static struct folio *pnt_kept_pop(struct pnt_node *node)
 
 /*
  * Lets up to max folios go (0: all). The kernel left them as the last put found
- * them, so another last put finishes the job; free_folio lets that one through.
+ * them, so another last put finishes the job; the callback lets that one through.
  */
 u64 pnt_kept_release(struct pnt_node *node, u64 max)
 {

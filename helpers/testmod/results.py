@@ -200,6 +200,15 @@ class Kept:
 
 
 @dataclass(frozen=True)
+class Scan:
+    """What is in the pages of an allocation: pages looked at, not all zero, with a word that matches."""
+
+    pages: int
+    nonzero: int
+    matching: int
+
+
+@dataclass(frozen=True)
 class Pin:
     """A successful pin, possibly of fewer pages than asked."""
 

@@ -48,6 +48,9 @@ static const struct pnt_wanted pnt_wanted[] = {
 	PNT_WANT("lock_device_hotplug", lock_device_hotplug),
 	PNT_WANT("unlock_device_hotplug", unlock_device_hotplug),
 	PNT_WANT("memory_tier_refresh_demotion", refresh_demotion),
+	PNT_WANT("kswapd_run", kswapd_run),
+	PNT_WANT("kswapd_stop", kswapd_stop),
+	PNT_WANT("wakeup_kswapd", wakeup_kswapd),
 };
 
 void pnt_symbols_init(void)
@@ -93,6 +96,10 @@ u64 pnt_features(void)
 		features |= PNT_FEAT_PROMOTE;
 	if (IS_ENABLED(CONFIG_MMU_NOTIFIER))
 		features |= PNT_FEAT_NOTIFIER;
+	if (pnt_has_cram())
+		features |= PNT_FEAT_CRAM;
+	if (pnt_sym.kswapd_run && pnt_sym.kswapd_stop && pnt_sym.wakeup_kswapd)
+		features |= PNT_FEAT_KSWAPD;
 #ifdef HAVE_REFRESH_DEMOTION
 	if (pnt_sym.refresh_demotion)
 		features |= PNT_FEAT_REFRESH_DEMOTION;

@@ -196,3 +196,56 @@ def test_fuzzing_needs_no_struct(mod: TestModule, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(fcntl, "ioctl", lambda fd, number, arg, mutate: sent.append((number, len(arg))) or 0)
     assert mod.ioctl(0xFFFFFFFF, b"\x01\x02") == b"\x01\x02"
     assert sent == [(0xFFFFFFFF, 1 << 14)]
+
+
+def test_compressed_ram(device: Device, mod: TestModule) -> None:
+    seen = []
+
+    def cram(raw: Any) -> int:
+        seen.append((raw.nid, raw.op, raw.owner, raw.flush, raw.pressure))
+        return errno.EBUSY if raw.owner else 0
+
+    device.handlers["CRAM"] = cram
+    mod.cram_register(1)
+    with pytest.raises(OSError, match="EBUSY"):
+        mod.cram_register(1, constants.Owner.STRANGER, flush=False)
+    mod.cram_set_pressure(1, 500)
+    mod.cram_clear_pressure(1)
+    mod.cram_unregister(1)
+    register, unregister, pressure, clear = (
+        CONSTANTS[f"PNT_CRAM_{op}"] for op in ("REGISTER", "UNREGISTER", "PRESSURE", "CLEAR")
+    )
+    assert seen == [
+        (1, register, 0, 1, 0),
+        (1, register, 2, 0, 0),
+        (1, pressure, 0, 0, 500),
+        (1, clear, 0, 0, 0),
+        (1, unregister, 0, 0, 0),
+    ]
+
+
+def test_kswapd_of_a_node(device: Device, mod: TestModule) -> None:
+    seen = []
+
+    def kswapd(raw: Any) -> int:
+        seen.append((raw.op, raw.boost))
+        return 0
+
+    device.handlers["KSWAPD"] = kswapd
+    mod.kswapd_run(1)
+    mod.kswapd_wake(1)
+    mod.kswapd_wake(1, boost=7)
+    mod.kswapd_stop(1)
+    run, stop, wake = (CONSTANTS[f"PNT_KSWAPD_{op}"] for op in ("RUN", "STOP", "WAKE"))
+    assert seen == [(run, 0), (wake, CONSTANTS["PNT_BOOST_LEAVE"]), (wake, 7), (stop, 0)]
+
+
+def test_scan(device: Device, mod: TestModule) -> None:
+    def scan(raw: Any) -> int:
+        assert (raw.id, raw.word, raw.mask) == (3, 5, 7)
+        raw.pages, raw.nonzero, raw.matching = 4, 2, 1
+        return 0
+
+    device.handlers["SCAN"] = scan
+    found = mod.scan(3, word=5, mask=7)
+    assert (found.pages, found.nonzero, found.matching) == (4, 2, 1)
