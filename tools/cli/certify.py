@@ -83,7 +83,7 @@ def certify(request: Request) -> Done:
     )
     plan = plan_tests(request)
     if not request.here:
-        packages.require(["qemu-cxl" if any(place.cxl for place in plan.places) else "qemu"])
+        packages.require(["qemu-cxl" if any(place.tree for place in plan.places) else "qemu"])
     if given and given.build_dir is None:
         session.refuse_kernel_alone(given, plan.places[0], plan.flavour)
     with rundir.new(request.output) as run_dir:

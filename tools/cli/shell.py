@@ -29,7 +29,7 @@ def execute(args: argparse.Namespace) -> int:
     kind = flavour.load(args.flavour)
     place = topology.load(args.topology).with_more_memory(kind.more_memory)
     kernel = subject.check_paths(args.kernel, args.build)
-    packages.require(["qemu-cxl" if place.cxl else "qemu"])
+    packages.require(["qemu-cxl" if place.tree else "qemu"])
     kernel = kernel or subject.reference(kind)
     module = kernel.module() if kernel.build_dir else None
     print(f"pnode: booting {kernel.release} on {place.name}; Ctrl-A x ends it", file=sys.stderr, flush=True)

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.guest import cxltree
 from tools.guest.errors import GuestError
 from tools.guest.topology import OrdinaryNode, Topology
 
@@ -67,7 +68,7 @@ def version(program: str = PROGRAM) -> tuple[int, int, int]:
 def check_version(topology: Topology) -> None:
     """Raise GuestError when the installed QEMU cannot provide this topology."""
     found = version()
-    if topology.cxl and found[:2] < CXL_VERSION:
+    if topology.tree and found[:2] < CXL_VERSION:
         raise GuestError(
             f"QEMU {found[0]}.{found[1]} has no volatile CXL device; "
             f"topology {topology.name} needs 8.1 or newer. "
@@ -78,7 +79,7 @@ def check_version(topology: Topology) -> None:
 def machine(topology: Topology, accel: str) -> list[str]:
     """Machine, CPUs and memory."""
     options = [f"q35,max-ram-below-4g={topology.low_memory}", "smm=off", "vmport=off", "hpet=off"]
-    if topology.cxl:
+    if topology.tree:
         options.append("cxl=on")
     argv = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     argv += ["-machine", ",".join(options)]
@@ -91,20 +92,6 @@ def machine(topology: Topology, accel: str) -> list[str]:
     for one, other, distance in topology.distances:
         argv += ["-numa", f"dist,src={one},dst={other},val={distance}"]
     return argv
-
-
-def cxl(topology: Topology) -> list[str]:
-    """Host bridge, root port, type-3 device and the window, or nothing."""
-    memory = topology.cxl
-    if memory is None or topology.cxl_window is None:
-        return []
-    return [
-        *("-object", f"memory-backend-ram,id=cxl-mem,size={memory.size}"),
-        *("-device", "pxb-cxl,bus_nr=12,bus=pcie.0,id=cxl.1"),
-        *("-device", "cxl-rp,port=0,bus=cxl.1,id=rp0,chassis=0,slot=2"),
-        *("-device", "cxl-type3,bus=rp0,volatile-memdev=cxl-mem,id=cxl-mem0,sn=1"),
-        *("-M", f"cxl-fmw.0.targets.0=cxl.1,cxl-fmw.0.size={topology.cxl_window}"),
-    ]
 
 
 def kernel_command_line(topology: Topology, extra: Sequence[str] = ()) -> str:
@@ -130,7 +117,9 @@ def command(
     """The whole command line. `console`: serial console and monitor on the terminal (Ctrl-A x leaves), no
     worker port.
     """
-    argv = [PROGRAM, *machine(topology, accel), *cxl(topology)]
+    argv = [PROGRAM, *machine(topology, accel)]
+    if topology.tree:
+        argv += cxltree.qemu(topology.tree)
     argv += ["-kernel", str(kernel), "-initrd", str(initrd)]
     argv += ["-append", kernel_command_line(topology, extra_boot)]
     if console:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from tools.guest import cxltree
+from tools.guest.cxltree import Tree
 from tools.guest.errors import GuestError
 
 FOLDER = Path(__file__).with_name("topologies")
@@ -22,7 +24,6 @@ MEMORY_BLOCK = 128 * MIB
 # Where q35 continues RAM that does not fit below the PCI hole.
 HIGH_MEMORY = 4 * GIB
 MIN_PRIVATE_BLOCKS = 2
-_CFMW_GRANULE = 256 * MIB
 
 _SIZE = re.compile(r"(\d+)([KMG])")
 _UNITS = {"K": 1 << 10, "M": MIB, "G": GIB}
@@ -63,7 +64,7 @@ class Topology:
     nodes: tuple[OrdinaryNode, ...]
     private: tuple[PrivateMemory, ...]
     distances: tuple[tuple[int, int, int], ...]
-    cxl_window: int | None
+    tree: Tree | None
     provides: tuple[str, ...]
     boot: tuple[str, ...]
 
@@ -75,12 +76,12 @@ class Topology:
     @property
     def memory(self) -> int:
         """The most memory of the host that one guest can use, without QEMU's own."""
-        return sum(node.size for node in self.nodes) + sum(m.size for m in self.private)
+        return self.ram + (self.tree.memory if self.tree else 0)
 
     @property
-    def cxl(self) -> PrivateMemory | None:
-        """The CXL device's memory, if there is one."""
-        return next((memory for memory in self.private if memory.source == "cxl"), None)
+    def cxl(self) -> tuple[PrivateMemory, ...]:
+        """Private memory behind CXL."""
+        return tuple(memory for memory in self.private if memory.source == "cxl")
 
     def with_more_memory(self, nbytes: int) -> Topology:
         """The same with a larger node 0, whose end is where addresses go on at 4 GiB: all others stay where
@@ -164,7 +165,7 @@ def _build(name: str, data: dict[str, Any]) -> Topology:
         nodes=nodes,
         private=private,
         distances=tuple((a, b, distance) for a, b, distance in data["distances"]),
-        cxl_window=size(data["cxl_window"]) if "cxl_window" in data else None,
+        tree=cxltree.parse(data["tree"], size) if "tree" in data else None,
         provides=tuple(data["provides"]),
         boot=tuple(data["boot"]),
     )
@@ -175,7 +176,6 @@ def _problem(topology: Topology) -> str | None:
     ids = sorted([node.id for node in topology.nodes] + [memory.id for memory in topology.private])
     dram = topology.dram_by_id()
     pairs = {frozenset(pair[:2]) for pair in topology.distances}
-    cxl = [memory for memory in topology.private if memory.source == "cxl"]
     if topology.accel not in ("probe", "tcg", "kvm"):
         return f"accel is {topology.accel!r}, not probe, tcg or kvm"
     if ids != list(range(len(ids))):
@@ -189,12 +189,26 @@ def _problem(topology: Topology) -> str | None:
             return f"private node {memory.id} needs {MIN_PRIVATE_BLOCKS} or more whole memory blocks of 128M"
         if memory.source == "dram" and (memory.start is None or memory.start % MEMORY_BLOCK):
             return f"private node {memory.id} does not start at a memory block"
-    if len(cxl) > 1:
-        return "only one CXL device is supported"
-    if cxl and (cxl[0].id != ids[-1] or not topology.cxl_window or topology.cxl_window % _CFMW_GRANULE):
-        return "the CXL node has to have the highest id (CFMWS after SRAT) and cxl_window a multiple of 256M"
+    if told := _cxl_problem(topology, [node.id for node in dram]):
+        return told
     if pairs != {frozenset(pair) for pair in itertools.combinations([node.id for node in dram], 2)}:
         return "distances have to name each pair of DRAM nodes once"
     if any(distance <= 10 or distance > 254 for _, _, distance in topology.distances):
         return "a distance to another node is 11 to 254"
+    return None
+
+
+def _cxl_problem(topology: Topology, dram: list[int]) -> str | None:
+    tree = topology.tree
+    if tree is None:
+        return "private memory from cxl, and no tree it could be in" if topology.cxl else None
+    if told := cxltree.problem(tree):
+        return told
+    nodes = [window.node for window in tree.windows]
+    if nodes != list(range(len(dram), len(dram) + len(nodes))):
+        return f"windows become nodes {nodes}; Linux numbers them after those of the SRAT, in their order"
+    if not {memory.id for memory in topology.cxl} <= set(nodes):
+        return "a private node from cxl has to be that of a window"
+    if sum(memory.size for memory in topology.cxl) > sum(device.volatile for device in tree.devices):
+        return "more private memory from cxl than the devices have"
     return None
