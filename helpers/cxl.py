@@ -20,6 +20,7 @@ from helpers.cxl_decoders import Interleaved, names, write
 from helpers.cxl_decoders import Memdev as Memdev
 from helpers.cxl_decoders import decoders as decoders
 from helpers.cxl_decoders import endpoint_decoder as endpoint_decoder
+from helpers.cxl_decoders import for_window as for_window
 from helpers.cxl_decoders import in_window_order as in_window_order
 from helpers.cxl_decoders import likely_cause as likely_cause
 from helpers.cxl_decoders import memdevs as memdevs

@@ -229,14 +229,36 @@ def _host_bridge(decoder: Decoder) -> Path | None:
     return link.resolve() if link.exists() else None
 
 
+def _bridges(window: Decoder) -> list[Path]:
+    """The host bridges that a window leads to, in the order of its ways."""
+    root = window.path.resolve().parent
+    return [(root / f"dport{number}").resolve() for number in window.target_list]
+
+
+def for_window(window: Decoder, memdevices: Sequence[Memdev]) -> list[Memdev]:
+    """One device for each way of a window, behind the host bridge that the way leads to; empty when one has
+    none."""
+    chosen: list[Memdev] = []
+    for bridge in _bridges(window):
+        behind = (
+            memdev
+            for memdev in memdevices
+            if memdev not in chosen and _host_bridge(endpoint_decoder(memdev)) in (bridge, None)
+        )
+        first = next(behind, None)
+        if first is None:
+            return []
+        chosen.append(first)
+    return chosen
+
+
 def in_window_order(window: Decoder, endpoints: Sequence[Decoder]) -> list[Decoder]:
     """Endpoint decoders so that each position is behind the host bridge the window wants there.
 
     Region position p belongs to target p modulo the window's own ways. LookupError when a bridge
     has too few of them. With one target, or bridges that sysfs does not tell, the given order stays.
     """
-    root = window.path.resolve().parent
-    bridges = [(root / f"dport{number}").resolve() for number in window.target_list]
+    bridges = _bridges(window)
     if len(bridges) < 2:
         return list(endpoints)
     left = {decoder: _host_bridge(decoder) for decoder in endpoints}

@@ -19,6 +19,7 @@ from helpers.memory import PAGE_SIZE
 from helpers.nodes import Node, has_private_memory, node_list
 from helpers.residency import node_of_frame
 from helpers.testmod import Entry, OnlineType, Ops, TestModule
+from selftests.cxl.region import inside, of_node
 from selftests.oracle import located, placed
 
 pytestmark = topology("cxl")
@@ -29,15 +30,7 @@ PAGES = 16
 @pytest.fixture
 def region(claimable: list[PrivateRange]) -> cxl.Region:
     """The region that P's range is."""
-    (found,) = (one for one in cxl.regions() if one.resource is not None)
-    return found
-
-
-def inside(region: cxl.Region, pfns: list[int | None]) -> bool:
-    """Whether every frame is the device's memory."""
-    start = region.resource
-    assert start is not None
-    return all(pfn is not None and 0 <= pfn * PAGE_SIZE - start < region.size for pfn in pfns)
+    return of_node(claimable[0].nid)
 
 
 @requirement("CXL-04")

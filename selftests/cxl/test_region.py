@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""CXL-02: a 1-way RAM region, made and taken down by sysfs."""
+"""CXL-02: a RAM region over all ways of its window, made and taken down by sysfs."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,9 +17,10 @@ pytestmark = topology("cxl")
 
 
 @pytest.fixture(autouse=True)
-def memdev(unclaimed: None) -> Iterator[cxl.Memdev]:
-    """The machine's first CXL memory device, part of no region; no region is left behind."""
-    yield cxl.memdevs()[0]
+def memdevs(unclaimed: None) -> Iterator[list[cxl.Memdev]]:
+    """A device for each way of the machine's first window, part of no region; no region is left behind."""
+    volatile = [memdev for memdev in cxl.memdevs() if memdev.ram_size]
+    yield cxl.for_window(cxl.root_decoders()[0], volatile)
     for region in cxl.regions():
         with suppress(OSError):
             region.destroy()
@@ -35,23 +36,25 @@ def rest() -> tuple[list[str], set[int], int]:
 
 
 @requirement("CXL-02")
-def test_region_is_what_was_asked_for(memdev: cxl.Memdev) -> None:
+def test_region_is_what_was_asked_for(memdevs: list[cxl.Memdev]) -> None:
     window = next(one for one in cxl.root_decoders() if one.cap_ram)
-    region = cxl.create_ram_region([memdev])
+    region = cxl.create_ram_region(memdevs)
     start, size = region.resource, region.size
     assert start is not None
     assert (region.committed, region.driver) == (True, "cxl_region")
-    assert (size, region.interleave_ways) == (memdev.ram_size // cxl.ALIGN * cxl.ALIGN, 1)
+    ways = len(memdevs)
+    share = min(memdev.ram_size for memdev in memdevs) // cxl.ALIGN * cxl.ALIGN
+    assert (size, region.interleave_ways) == (share * ways, window.interleave_ways)
     assert window.start <= start, f"region at {start:#x}, window at {window.start:#x}"
     assert start + size <= window.start + window.size
-    (target,) = region.targets
-    assert (target.memdev, target.dpa_size, target.region) == (memdev, size, region.name)
-    assert (target.start, target.size) == (start, size), "the device decodes another range"
+    for target, memdev in zip(region.targets, memdevs, strict=True):
+        assert (target.memdev, target.dpa_size, target.region) == (memdev, share, region.name)
+        assert (target.start, target.size) == (start, size), "the device decodes another range"
     assert region.window == window
 
 
 @requirement("CXL-02")
-def test_committed_only_with_its_target(memdev: cxl.Memdev) -> None:
+def test_committed_only_with_its_target(memdevs: list[cxl.Memdev]) -> None:
     region = cxl.new_region(cxl.root_decoders()[0])
     assert outcome(region.commit) == "ENXIO", "committed without size and targets"
     assert region.committed is False
@@ -60,8 +63,8 @@ def test_committed_only_with_its_target(memdev: cxl.Memdev) -> None:
 
 
 @requirement("CXL-02")
-def test_dax_device_lives_while_the_region_is_bound(memdev: cxl.Memdev) -> None:
-    region = cxl.create_ram_region([memdev], bind=False)
+def test_dax_device_lives_while_the_region_is_bound(memdevs: list[cxl.Memdev]) -> None:
+    region = cxl.create_ram_region(memdevs, bind=False)
     assert region.committed
     assert region.dax() is None
     region.bind()
@@ -74,11 +77,11 @@ def test_dax_device_lives_while_the_region_is_bound(memdev: cxl.Memdev) -> None:
 
 
 @requirement("CXL-02")
-def test_torn_down_without_a_trace_any_number_of_times(memdev: cxl.Memdev) -> None:
+def test_torn_down_without_a_trace_any_number_of_times(memdevs: list[cxl.Memdev]) -> None:
     before = rest()
     places = []
     for _again in range(3):
-        region = cxl.create_ram_region([memdev])
+        region = cxl.create_ram_region(memdevs)
         device = region.wait_dax()
         places.append((region.resource, region.size, device.target_node))
         region.destroy()
@@ -88,8 +91,8 @@ def test_torn_down_without_a_trace_any_number_of_times(memdev: cxl.Memdev) -> No
 
 
 @requirement("CXL-02")
-def test_decommit_frees_the_decoder(memdev: cxl.Memdev) -> None:
-    region = cxl.create_ram_region([memdev])
+def test_decommit_frees_the_decoder(memdevs: list[cxl.Memdev]) -> None:
+    region = cxl.create_ram_region(memdevs)
     region.wait_dax()
     region.decommit()
     assert (region.committed, region.driver, region.dax()) == (False, None, None)
@@ -99,7 +102,7 @@ def test_decommit_frees_the_decoder(memdev: cxl.Memdev) -> None:
 
 
 @requirement("CXL-02")
-def test_region_is_no_memory_of_any_node(memdev: cxl.Memdev) -> None:
-    device = cxl.create_ram_region([memdev]).wait_dax()
+def test_region_is_no_memory_of_any_node(memdevs: list[cxl.Memdev]) -> None:
+    device = cxl.create_ram_region(memdevs).wait_dax()
     assert device.target_node not in node_list("has_memory")
     assert has_private_memory() == set()

@@ -34,20 +34,24 @@ class Trace:
         text = (self._instance / "trace").read_text()
         return [line for line in text.splitlines() if line and not line.startswith("#")]
 
+    def records(self) -> list[dict[str, str]]:
+        """The fields of each record, oldest first."""
+        return [dict(_FIELDS.findall(line)) for line in self.lines()]
+
     def by_pfn(self) -> dict[int, dict[str, str]]:
         """The fields of each mm_page_alloc record by its pfn; the last record of a pfn wins."""
-        records = (dict(_FIELDS.findall(line)) for line in self.lines())
-        return {int(record["pfn"], 0): record for record in records if "pfn" in record}
+        return {int(record["pfn"], 0): record for record in self.records() if "pfn" in record}
 
 
 @contextmanager
 def recording(event: str, pid: int | None = None) -> Iterator[Trace]:
-    """Record `event` ("kmem/mm_page_alloc") of one task (default: this one) during the block."""
+    """Record `event` ("kmem/mm_page_alloc") of one task (default: this one; 0: of all) during the block."""
     instance = tracefs() / "instances" / f"pnode-{os.getpid()}"
     instance.mkdir()
     try:
         directory = instance / "events" / event
-        (directory / "filter").write_text(f"common_pid == {pid or os.getpid()}")
+        if pid != 0:
+            (directory / "filter").write_text(f"common_pid == {pid or os.getpid()}")
         (directory / "enable").write_text("1")
         try:
             yield Trace(instance)

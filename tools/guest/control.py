@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
 from pathlib import Path
 
 from tools.guest.boot import wait_gone
-from tools.guest.qemu import QMP_SOCKET
 from tools.guest.slot import Boot, Slot, slots
 
 _QMP_SECONDS = 2.0
@@ -53,9 +51,11 @@ def kill_all(run_dir: Path, reason: str) -> int:
 
 def inject_nmi(boot: Boot) -> bool:
     """Interrupt all CPUs of a guest with an NMI; False when QEMU does not answer."""
+    from tools.guest import qmp  # loads asyncio, which a run that goes well has no use for
+
     try:
-        _qmp(boot.path, "inject-nmi")
-    except (OSError, ValueError):
+        qmp.execute(boot.path, "inject-nmi")
+    except (OSError, qmp.Refused):
         return False
     return True
 
@@ -76,18 +76,3 @@ def connect(folder: Path, name: str) -> socket.socket:
     finally:
         os.close(handle)
     return connection
-
-
-def _qmp(folder: Path, command: str) -> None:
-    """One QMP command without arguments. Raises OSError, or ValueError when QEMU refuses it."""
-    with connect(folder, QMP_SOCKET) as connection:
-        connection.settimeout(_QMP_SECONDS)
-        with connection.makefile("rw") as stream:
-            stream.readline()  # greeting
-            for name in ("qmp_capabilities", command):
-                stream.write(json.dumps({"execute": name}) + "\n")
-                stream.flush()
-                # Events may come before the answer.
-                while "return" not in (answer := json.loads(stream.readline())):
-                    if "error" in answer:
-                        raise ValueError(answer["error"].get("desc", "refused"))

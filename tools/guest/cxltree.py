@@ -145,10 +145,12 @@ def qemu(tree: Tree) -> list[str]:
             ]
     for device in tree.devices:
         argv += _device(device)
+    words = []
     for number, window in enumerate(tree.windows):
-        words = [f"cxl-fmw.{number}.targets.{i}={target}" for i, target in enumerate(window.targets)]
-        argv += ["-M", ",".join([*words, f"cxl-fmw.{number}.size={window.size}"])]
-    return argv
+        words += [f"cxl-fmw.{number}.targets.{i}={target}" for i, target in enumerate(window.targets)]
+        words.append(f"cxl-fmw.{number}.size={window.size}")
+    # QEMU takes all windows in one option, or none.
+    return [*argv, "-M", ",".join(words)]
 
 
 def _device(device: Device) -> list[str]:

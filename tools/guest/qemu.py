@@ -21,8 +21,11 @@ PROGRAM = "qemu-system-x86_64"
 CONSOLE = "console.log"
 WORKER_SOCKET = "worker.sock"
 QMP_SOCKET = "qmp.sock"
+HOST_SOCKET = "host.sock"
 
 PORT_NAME = "org.pnode.worker"
+# Where a test asks for what only the host can do, see hostside.py.
+HOST_PORT_NAME = "org.pnode.host"
 
 # RAM (type 1) becomes soft-reserved memory (type 0xefffffff in the kernel's own numbering).
 _MEMMAP = "{size:#x}%{start:#x}-1+0xefffffff"
@@ -131,4 +134,6 @@ def command(
         *("-device", "virtio-serial-pci,bus=pcie.0"),  # else it may land on the CXL bus
         *("-chardev", f"socket,id=worker,path={WORKER_SOCKET},server=on,wait=off"),
         *("-device", f"virtserialport,chardev=worker,name={PORT_NAME}"),
+        *("-chardev", f"socket,id=host,path={HOST_SOCKET},server=on,wait=off"),
+        *("-device", f"virtserialport,chardev=host,name={HOST_PORT_NAME}"),
     ]

@@ -29,10 +29,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import json
 
 from tools.guest import boot as boots
-from tools.guest import control
+from tools.guest import control, hostside
 from tools.guest.errors import GuestError
 from tools.guest.qemu import WORKER_SOCKET
 from tools.guest.slot import Boot, Launch, Slot
+
+# This folder, which is there because the script is in it: `import qemu` would find the wrong one.
+with contextlib.suppress(ValueError):
+    sys.path.remove(str(Path(__file__).resolve().parent))
 
 _HELLO_SECONDS = 30.0
 # Boots of a replacement: xdist gives up the whole run when a worker cannot be had, so one bad boot must not.
@@ -70,6 +74,7 @@ def main() -> int:
     finally:
         if sys.exc_info()[0] is not None and process is not None:
             boots.kill(process)
+    hostside.serve(boot.path)
     _relay(boot, connection)
     try:
         _await_end(boot, process)

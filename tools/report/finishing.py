@@ -49,12 +49,15 @@ def finish(
     recorded = True
     if not any(event["event"] == "run-end" for event in events):
         recorded = _end(run_dir, log, verdict)
-    written = [_write(run_dir / name, text) for name, text in (
-        ("junit.xml", junit.render(verdict)),
-        ("results.ktap", ktap.nested(verdict)),
-        ("results.tap", ktap.flat(verdict)),
-        ("summary.txt", summary.render(verdict, run_dir)),
-    )]
+    written = [
+        _write(run_dir / name, text)
+        for name, text in (
+            ("junit.xml", junit.render(verdict)),
+            ("results.ktap", ktap.nested(verdict)),
+            ("results.tap", ktap.flat(verdict)),
+            ("summary.txt", summary.render(verdict, run_dir)),
+        )
+    ]
     print(summary.render(verdict, run_dir, colour=_colour(stream)), end="", file=stream, flush=True)
     if verdict.exit != UNABLE and not (recorded and all(written)):
         print("pnode: the record of this run is incomplete", file=stream, flush=True)

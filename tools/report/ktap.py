@@ -66,8 +66,10 @@ def _blocks(verdict: Verdict) -> Blocks:
         blocks.setdefault(topology, {}).setdefault(chapter, []).append(test)
     # In order of names, not of events: the same plan gives the same numbers.
     return {
-        topology: {chapter: sorted(chapters[chapter], key=lambda test: test.nodeid) for chapter in
-        sorted(chapters)} for topology, chapters in blocks.items()
+        topology: {
+            chapter: sorted(chapters[chapter], key=lambda test: test.nodeid) for chapter in sorted(chapters)
+        }
+        for topology, chapters in blocks.items()
     }
 
 

@@ -91,8 +91,12 @@ class _Counting(Live):
     def _line(self, test: Event) -> str:
         slot = test.get("slot")
         words = [
-            self._position, self._topology, f"slot{slot}" if slot is not None else "",
-            str(test["outcome"]), ",".join(test.get("requirements") or ()), _short(str(test["nodeid"])),
+            self._position,
+            self._topology,
+            f"slot{slot}" if slot is not None else "",
+            str(test["outcome"]),
+            ",".join(test.get("requirements") or ()),
+            _short(str(test["nodeid"])),
             f"{float(test.get('duration') or 0):.2f}s",
         ]
         return " ".join(word for word in words if word)
@@ -154,8 +158,12 @@ class TerminalLive(_Counting):
         self._reset(topology, slots)
         self._started = time.monotonic()
         self._display = RichDisplay(
-            console=self._console, get_renderable=self._render, refresh_per_second=4, transient=True,
-            redirect_stdout=False, redirect_stderr=False,
+            console=self._console,
+            get_renderable=self._render,
+            refresh_per_second=4,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
         self._display.start()
 
@@ -192,7 +200,8 @@ class TerminalLive(_Counting):
         rows = [
             Text(
                 f"  {_where(test)}  {now - test.since:5.1f} s  {_short(test.nodeid)}",
-                overflow="ellipsis", no_wrap=True,
+                overflow="ellipsis",
+                no_wrap=True,
             )
             for test in self._running
         ]

@@ -72,7 +72,12 @@ def merge(reports: Sequence[pytest.TestReport]) -> Merged:
             phases[report.when] = round(phases.get(report.when, 0.0) + report.duration, 6)
     last = reports[-1] if reports else None
     return Merged(
-        outcome, kind, message, clip(longrepr, LONGREPR_LIMIT), round(sum(phases.values()), 6), phases,
+        outcome,
+        kind,
+        message,
+        clip(longrepr, LONGREPR_LIMIT),
+        round(sum(phases.values()), 6),
+        phases,
         [[str(name), str(value)] for name, value in last.user_properties] if last else [],
         _sections(reports, failed=bool(verdicts)),
     )

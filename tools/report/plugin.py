@@ -73,14 +73,24 @@ class ControllerPlugin:
         self._requeued: set[str] = set()
         self._problems = Problems(log, self.live, topology)
         self._rescue = Rescue(
-            log, run_dir, self._problems, deadline=deadline, grace=grace,
-            kill=kill, stuck=self._on_stuck, abort=abort,
+            log,
+            run_dir,
+            self._problems,
+            deadline=deadline,
+            grace=grace,
+            kill=kill,
+            stuck=self._on_stuck,
+            abort=abort,
         )
         self._watchdog = Watchdog(
-            self._workers, deadline=deadline, silence=silence or deadline + 180, grace=grace,
+            self._workers,
+            deadline=deadline,
+            silence=silence or deadline + 180,
+            grace=grace,
             overdue=lambda running: self._rescue.overdue(running, distributed=self._distributed),
             silent=lambda: self._rescue.silent(self._slots),
-            tick=self.live.tick, interval=min(0.5, deadline / 10),
+            tick=self.live.tick,
+            interval=min(0.5, deadline / 10),
         )
 
     # --- session
@@ -168,7 +178,9 @@ class ControllerPlugin:
             return
         self.planned = list(ids)
         self.log.write(
-            "plan", topology=self.topology, tests=self.planned,
+            "plan",
+            topology=self.topology,
+            tests=self.planned,
             requirements={nodeid: self._ids(nodeid) for nodeid in self.planned},
         )
         self.live.plan(len(self.planned))
@@ -224,7 +236,10 @@ class ControllerPlugin:
             self._workers.start(None, nodeid, None)
         running = self._workers.started(nodeid)
         self.log.write(
-            "test-start", topology=self.topology, nodeid=nodeid, slot=running.slot if running else None,
+            "test-start",
+            topology=self.topology,
+            nodeid=nodeid,
+            slot=running.slot if running else None,
             **({"time": round(running.started, 3)} if running else {}),
         )
 
@@ -253,10 +268,20 @@ class ControllerPlugin:
         self._reported.add(nodeid)
         ids = merged.requirements or self._ids(nodeid)
         entry = self.log.write(
-            "test", topology=self.topology, nodeid=nodeid, slot=slot, outcome=merged.outcome,
-            kind=merged.kind, requirements=ids, duration=merged.duration, phases=merged.phases,
-            message=merged.message, longrepr=merged.longrepr, properties=merged.properties,
-            sections=merged.sections, console=death.console if death else None,
+            "test",
+            topology=self.topology,
+            nodeid=nodeid,
+            slot=slot,
+            outcome=merged.outcome,
+            kind=merged.kind,
+            requirements=ids,
+            duration=merged.duration,
+            phases=merged.phases,
+            message=merged.message,
+            longrepr=merged.longrepr,
+            properties=merged.properties,
+            sections=merged.sections,
+            console=death.console if death else None,
         )
         self.live.result(entry)
 
@@ -277,8 +302,14 @@ class ControllerPlugin:
         if death.kind is Kind.GUEST_LOST and "Not properly terminated" not in str(error):
             reason = last_line(error)  # the worker's own last words, e.g. a module it could not import
         self._guest(
-            slot, "lost", boot=death.boot, kind=death.kind, reason=reason, console=death.console,
-            nodeid=running, after=self._workers.last_finished(node) or (cut.nodeid if cut else None),
+            slot,
+            "lost",
+            boot=death.boot,
+            kind=death.kind,
+            reason=reason,
+            console=death.console,
+            nodeid=running,
+            after=self._workers.last_finished(node) or (cut.nodeid if cut else None),
             excerpt=death.excerpt,
         )
         where = f"guest slot{slot}" if slot is not None else f"worker {node.gateway.id}"
@@ -305,9 +336,14 @@ class ControllerPlugin:
         if before.longrepr:
             text += f"\n\nReported before the guest went away:\n{before.longrepr}"
         merged = Merged(
-            Outcome.FAIL, death.kind, f"{death.kind}: {death.reason}", text,
+            Outcome.FAIL,
+            death.kind,
+            f"{death.kind}: {death.reason}",
+            text,
             round(self._workers.last_message - running.since, 6) if running else 0.0,
-            before.phases, before.properties, before.sections,
+            before.phases,
+            before.properties,
+            before.sections,
         )
         self._complete(report.nodeid, merged, slot=slot_of(node), death=death)
         self._reports.pop(report.nodeid, None)

@@ -42,8 +42,16 @@ class Rescue:
     """
 
     def __init__(
-        self, log: RunLog, run_dir: Path, problems: Problems, *, deadline: float, grace: float, kill: Kill,
-        stuck: Callable[[str, str, str], None], abort: Callable[[], None] | None,
+        self,
+        log: RunLog,
+        run_dir: Path,
+        problems: Problems,
+        *,
+        deadline: float,
+        grace: float,
+        kill: Kill,
+        stuck: Callable[[str, str, str], None],
+        abort: Callable[[], None] | None,
     ) -> None:
         self.deadline, self.grace = deadline, grace
         self.ended = threading.Event()

@@ -31,7 +31,11 @@ _CARRIED = {
     "--kernel": True, "--build": True, "--flavour": True, "--here": False, "--allow-disruptive": False,
 }
 _CODES = {
-    Outcome.PASS: "32", Outcome.FAIL: "31;1", Outcome.ERROR: "31", Outcome.MISS: "35", Outcome.SKIP: "33",
+    Outcome.PASS: "32",
+    Outcome.FAIL: "31;1",
+    Outcome.ERROR: "31",
+    Outcome.MISS: "35",
+    Outcome.SKIP: "33",
     Outcome.NONE: "2",
 }
 
@@ -41,8 +45,13 @@ def render(verdict: Verdict, run_dir: Path, *, colour: bool = False) -> str:
     if not verdict.tests:
         return "\n".join([*_problems(verdict), _conclusion(verdict)]) + "\n"
     parts = [
-        *_head(verdict), "", *_table(verdict, colour), *_expanded(verdict, run_dir, colour),
-        *_problems(verdict), _conclusion(verdict), totals(verdict),
+        *_head(verdict),
+        "",
+        *_table(verdict, colour),
+        *_expanded(verdict, run_dir, colour),
+        *_problems(verdict),
+        _conclusion(verdict),
+        totals(verdict),
     ]
     return "\n".join(parts) + "\n"
 
@@ -88,8 +97,10 @@ def _carried(verdict: Verdict) -> Iterator[str]:
 def _head(verdict: Verdict) -> Iterator[str]:
     kernel = verdict.run.get("kernel") or {}
     facts = [
-        ("kernel", kernel.get("release")), ("dialect", verdict.run.get("dialect")),
-        ("topology", ", ".join(verdict.topologies)), ("run", verdict.run.get("run")),
+        ("kernel", kernel.get("release")),
+        ("dialect", verdict.run.get("dialect")),
+        ("topology", ", ".join(verdict.topologies)),
+        ("run", verdict.run.get("run")),
     ]
     yield "; ".join(f"{name} {value}" for name, value in facts if value)
 
@@ -193,11 +204,13 @@ def _conclusion(verdict: Verdict) -> str:
     lesser = [row.id for row in rows if row.level == "should" and row.deviates]
     unexplained = not (verdict.problems or verdict.unplanned)
     unable = f"could not run{': no test was selected' if unexplained else ''}"
-    words = [{
-        HOLDS: "every must requirement that was tested holds",
-        DEVIATES: f"deviation: {', '.join(deviating) or 'the kernel died'}",
-        INCOMPLETE: "incomplete: no must deviates, but planned tests have no result",
-    }.get(verdict.exit, unable)]
+    words = [
+        {
+            HOLDS: "every must requirement that was tested holds",
+            DEVIATES: f"deviation: {', '.join(deviating) or 'the kernel died'}",
+            INCOMPLETE: "incomplete: no must deviates, but planned tests have no result",
+        }.get(verdict.exit, unable)
+    ]
     if lesser:
         words.append(f"deviation of level should: {', '.join(lesser)}")
     if must:
@@ -207,7 +220,11 @@ def _conclusion(verdict: Verdict) -> str:
 
 def _wrapped(first: str, text: str) -> list[str]:
     return textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=" " * len(first), break_long_words=False,
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_long_words=False,
         break_on_hyphens=False,
     )
 

@@ -17,8 +17,17 @@ from tools.report.events import Event, Outcome
 from tools.report.names import chapter_of
 
 __all__ = [
-    "DEVIATES", "HOLDS", "INCOMPLETE", "NEVER_STARTED", "UNABLE", "RequirementVerdict", "Tally",
-    "TestVerdict", "Verdict", "as_event", "judge",
+    "DEVIATES",
+    "HOLDS",
+    "INCOMPLETE",
+    "NEVER_STARTED",
+    "UNABLE",
+    "RequirementVerdict",
+    "Tally",
+    "TestVerdict",
+    "Verdict",
+    "as_event",
+    "judge",
 ]
 
 #: Exit statuses of a run; tools/cli documents them for the user.
@@ -132,7 +141,7 @@ class Verdict:
         return Tally(Counter(test.outcome for test in self.tests))
 
     def level(self, test: TestVerdict) -> str:
-        """"must" unless every requirement of the test is a "should"."""
+        """ "must" unless every requirement of the test is a "should"."""
         levels = {row.level for row in self.requirements if row.id in test.requirements}
         return "should" if levels == {"should"} else "must"
 
@@ -151,8 +160,14 @@ def judge(events: Iterable[Event], catalogue: Iterable[RequirementLike]) -> Verd
     problems = tuple(_named(found, "problem"))
     times = [float(event["time"]) for event in found if isinstance(event.get("time"), int | float)]
     verdict = Verdict(
-        run, topologies, unplanned, tests, requirements, problems,
-        max(times) - min(times) if times else 0.0, UNABLE,
+        run,
+        topologies,
+        unplanned,
+        tests,
+        requirements,
+        problems,
+        max(times) - min(times) if times else 0.0,
+        UNABLE,
     )
     object.__setattr__(verdict, "exit", _exit(verdict))
     return verdict
@@ -186,18 +201,30 @@ def _deaths(events: Iterable[Event]) -> Iterable[TestVerdict]:
         after = f"after {event['after']}" if event.get("after") else "before its first test"
         message = f"{event['kind']} between two tests, {after}: {event.get('reason')}"
         yield TestVerdict(
-            event["topology"], f"guests::slot{event.get('slot')}-boot{event.get('boot')}", Outcome.FAIL, (),
-            event["kind"], message, f"{message}\n\n{event.get('excerpt') or ''}".strip(),
-            slot=event.get("slot"), console=event.get("console"),
+            event["topology"],
+            f"guests::slot{event.get('slot')}-boot{event.get('boot')}",
+            Outcome.FAIL,
+            (),
+            event["kind"],
+            message,
+            f"{message}\n\n{event.get('excerpt') or ''}".strip(),
+            slot=event.get("slot"),
+            console=event.get("console"),
         )
 
 
 def _result(event: Event) -> TestVerdict:
     return TestVerdict(
-        event["topology"], event["nodeid"], Outcome(event["outcome"]), tuple(event.get("requirements") or ()),
-        event.get("kind"), event.get("message") or "", event.get("longrepr") or "",
+        event["topology"],
+        event["nodeid"],
+        Outcome(event["outcome"]),
+        tuple(event.get("requirements") or ()),
+        event.get("kind"),
+        event.get("message") or "",
+        event.get("longrepr") or "",
         float(event.get("duration") or 0),
-        event.get("slot"), event.get("console"),
+        event.get("slot"),
+        event.get("console"),
         tuple((str(name), str(value)) for name, value in event.get("properties") or ()),
         tuple((str(title), str(text)) for title, text in event.get("sections") or ()),
     )

@@ -163,4 +163,3 @@ def guard_replacement(dsession: Any, lost: Callable[[Any, BaseException], None])
         return None
 
     dsession._clone_node = replace
-

@@ -61,7 +61,9 @@ def test_a_console_on_the_terminal_has_no_worker() -> None:
 
 def test_sockets_have_relative_paths() -> None:
     argv = command("fast")
-    assert following(argv, "-chardev") == ["socket,id=worker,path=worker.sock,server=on,wait=off"]
+    assert following(argv, "-chardev") == [
+        f"socket,id={name},path={name}.sock,server=on,wait=off" for name in ("worker", "host")
+    ]
     assert following(argv, "-serial") == ["file:console.log"]
 
 

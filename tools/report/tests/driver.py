@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs a real pytest session with the plugin in a process of its own, as the runner does.
 
-    python -m tools.report.tests.driver RUN_DIR OPTIONS_AS_JSON -- PYTEST_ARGUMENTS
+python -m tools.report.tests.driver RUN_DIR OPTIONS_AS_JSON -- PYTEST_ARGUMENTS
 """
 
 import json
@@ -26,7 +26,11 @@ def main() -> int:
     run_dir, options, arguments = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[4:]
     with RunLog(run_dir / "results.jsonl") as log:
         log.write(
-            "run-start", run="r1", topologies=["fast"], kernel={"release": "6.12.0"}, dialect="v4",
+            "run-start",
+            run="r1",
+            topologies=["fast"],
+            kernel={"release": "6.12.0"},
+            dialect="v4",
             argv=["run"],
         )
         plugin = ControllerPlugin(log, CATALOGUE, "fast", run_dir, make_live(), kill=kill_worker, **options)

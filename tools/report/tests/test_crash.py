@@ -46,8 +46,11 @@ def test_no_guest_at_all(tmp_path):
         ("nmi: panic by NMI", Kind.PANIC, "panic by NMI"),
         ("oops: kernel BUG at mm/page_alloc.c:1!", Kind.OOPS, "kernel BUG at mm/page_alloc.c:1!"),
         ("killed: by hand", Kind.GUEST_LOST, "killed: by hand"),
-        ("qemu: ended without a word from the kernel", Kind.GUEST_LOST,
-         "qemu: ended without a word from the kernel"),
+        (
+            "qemu: ended without a word from the kernel",
+            Kind.GUEST_LOST,
+            "qemu: ended without a word from the kernel",
+        ),
         ("worker: exit 1", Kind.GUEST_LOST, "worker: exit 1"),
     ],
 )

@@ -12,7 +12,11 @@ from tools.report.workers import Running
 def event(number, outcome="PASS", message="", slot=0):
     return {
         "nodeid": f"selftests/iso/test_gate.py::test_x[{'long-' * 40}{number}]",
-        "outcome": outcome, "slot": slot, "requirements": ["ISO-02"], "duration": 0.314, "message": message,
+        "outcome": outcome,
+        "slot": slot,
+        "requirements": ["ISO-02"],
+        "duration": 0.314,
+        "message": message,
     }
 
 

@@ -26,8 +26,10 @@ def test_chapter_is_of_the_first_requirement_else_the_folder():
 
 def test_ktap_names_are_safe_unique_and_do_not_depend_on_order():
     nodeids = [
-        "selftests/a/test_x.py::test_y[é {1,2}]", "selftests/a/test_x.py::test_y[ü {1,2}]",
-        "selftests/a/test_x.py::test_y[1#2]", "selftests/a/test_x.py::test_y",
+        "selftests/a/test_x.py::test_y[é {1,2}]",
+        "selftests/a/test_x.py::test_y[ü {1,2}]",
+        "selftests/a/test_x.py::test_y[1#2]",
+        "selftests/a/test_x.py::test_y",
     ]
     names = ktap_names(nodeids)
     assert names == ktap_names(reversed(nodeids))

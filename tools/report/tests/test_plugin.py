@@ -60,8 +60,12 @@ def start(project, *arguments, slots=1, here=False, **options):
     driver = [sys.executable, "-m", "tools.report.tests.driver"]
     command = [*driver, str(project / "run"), json.dumps(options), "--"]
     return subprocess.Popen(
-        [*command, *workers, *arguments, "."], cwd=project / "suite", env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        [*command, *workers, *arguments, "."],
+        cwd=project / "suite",
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
 
 
@@ -81,7 +85,7 @@ def outcomes(project):
     return {test["nodeid"].partition("::")[2]: (test["outcome"], test["kind"]) for test in tests}
 
 
-RESULTS = '''
+RESULTS = """
 from contextlib import contextmanager
 class InvariantError(AssertionError): pass
 
@@ -128,7 +132,7 @@ def test_expected(): assert False
 @requirement("DSC-01")
 @pytest.mark.timeout(0.2)
 def test_slow(): time.sleep(5)
-'''
+"""
 
 EXPECTED = {
     "test_passes[a]": ("PASS", None),
@@ -178,7 +182,7 @@ def test_a_run_where_everything_holds(project):
     assert end["requirements"] == {"ISO-02": "PASS", "ISO-04": "PASS"}
 
 
-BOOT = '''
+BOOT = """
 boot = RUN / "guests" / "slot0" / "boot0"
 def guest_dies(reason, console):
     boot.mkdir(parents=True)
@@ -186,11 +190,13 @@ def guest_dies(reason, console):
     (boot / "console.log").write_text(console)
     (boot / "state.json").write_text('{"reason": "%s", "excerpt": "%s"}' % (reason, console.strip()))
     os._exit(1)
-'''
+"""
 
 
 def test_a_panic_is_blamed_on_the_running_test_and_the_others_go_on(project):
-    write(project, f'''
+    write(
+        project,
+        f"""
 RUN = Path({str(project / "run")!r})
 {BOOT}
 @requirement("ISO-02")
@@ -202,7 +208,8 @@ def test_panics():
 def test_c(): pass
 @requirement("ISO-02")
 def test_d(): pass
-''')
+""",
+    )
     code, output = run(project)
     passed = dict.fromkeys(["test_a", "test_c", "test_d"], ("PASS", None))
     assert outcomes(project) == {**passed, "test_panics": ("FAIL", "panic")}, output
@@ -219,7 +226,9 @@ def test_d(): pass
 
 
 def test_a_death_in_teardown_is_blamed_on_the_test_once(project):
-    write(project, '''
+    write(
+        project,
+        """
 @pytest.fixture
 def deadly():
     yield
@@ -228,13 +237,14 @@ def deadly():
 def test_a(deadly): pass
 @requirement("ISO-02")
 def test_b(): pass
-''')
+""",
+    )
     code, output = run(project)
     assert outcomes(project) == {"test_a": ("FAIL", "guest-lost"), "test_b": ("PASS", None)}, output
     assert code == 1
 
 
-DIES_BETWEEN = '''
+DIES_BETWEEN = """
 import threading
 {boot}
 @requirement("ISO-02")
@@ -243,20 +253,23 @@ def test_a(): pass
 def test_b(): pass
 @requirement("ISO-02")
 def test_c(): pass
-'''
+"""
 
 
 @pytest.mark.parametrize(("reason", "status"), [("panic: late", 1), ("killed: by hand", 0)])
 def test_a_test_that_had_not_started_is_run_by_the_next_guest(project, reason, status):
     conftest = project / "suite" / "conftest.py"
-    conftest.write_text(CONFTEST + f'''
+    conftest.write_text(
+        CONFTEST
+        + f'''
 {BOOT}
 def pytest_runtest_protocol(item):
     # Between two tests: before the start of the second is announced.
     if item.name == "test_b" and not boot.exists():
         time.sleep(0.5)
         guest_dies({reason!r}, "{reason}")
-''')
+'''
+    )
     conftest.write_text("import time\n" + conftest.read_text())
     write(project, DIES_BETWEEN.format(boot=""))
     code, output = run(project)
@@ -268,7 +281,9 @@ def pytest_runtest_protocol(item):
 
 
 def test_a_test_past_its_deadline_takes_its_guest_with_it(project):
-    write(project, '''
+    write(
+        project,
+        """
 @requirement("ISO-02")
 def test_hangs():
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
@@ -276,12 +291,14 @@ def test_hangs():
 @requirement("ISO-02")
 @pytest.mark.parametrize("n", range(4))
 def test_fine(n): pass
-''')
+""",
+    )
     began = time.monotonic()
     code, output = run(project, slots=2, deadline=1.5)
     assert time.monotonic() - began < 20
     assert outcomes(project) == {
-        "test_hangs": ("FAIL", "hang"), **{f"test_fine[{n}]": ("PASS", None) for n in range(4)}
+        "test_hangs": ("FAIL", "hang"),
+        **{f"test_fine[{n}]": ("PASS", None) for n in range(4)},
     }, output
     assert code == 1
     (test,) = [event for event in events(project, "test") if event["kind"]]
@@ -299,11 +316,14 @@ def test_the_last_test_killing_its_guest_boots_no_other(project):
 
 
 def test_guests_lost_too_often_leave_a_partial_report(project):
-    write(project, '''
+    write(
+        project,
+        """
 @requirement("ISO-02")
 @pytest.mark.parametrize("n", range(8))
 def test_dies(n): os._exit(1)
-''')
+""",
+    )
     code, output = run(project)
     found = outcomes(project)
     assert set(found.values()) == {("FAIL", "guest-lost")}
@@ -321,18 +341,22 @@ def test_a_guest_that_cannot_be_replaced_leaves_the_work_to_the_others(project):
         f'#!/bin/sh\nmkdir "{project}/run/used-$1" || exit 1\nshift\nexec "{sys.executable}" "$@"\n'
     )
     wrapper.chmod(0o755)
-    write(project, '''
+    write(
+        project,
+        """
 @requirement("ISO-02")
 def test_dies(): os._exit(1)
 @requirement("ISO-02")
 @pytest.mark.parametrize("n", range(6))
 def test_fine(n): time.sleep(0.05)
-''')
+""",
+    )
     specs = [f"popen//python={wrapper} {slot}//env:PNODE_SLOT={slot}" for slot in (0, 1)]
     tx = [word for spec in specs for word in ("--tx", spec)]
     code, output = run(project, *tx, slots=0)
     assert outcomes(project) == {
-        "test_dies": ("FAIL", "guest-lost"), **{f"test_fine[{n}]": ("PASS", None) for n in range(6)}
+        "test_dies": ("FAIL", "guest-lost"),
+        **{f"test_fine[{n}]": ("PASS", None) for n in range(6)},
     }, output
     assert code == 1
     assert "guest slot0 could not be replaced" in output
@@ -343,14 +367,17 @@ def test_when_no_guest_is_left_the_rest_is_missed(project):
     wrapper = project / "python-once"
     wrapper.write_text(f'#!/bin/sh\nmkdir "{project}/run/used" || exit 1\nexec "{sys.executable}" "$@"\n')
     wrapper.chmod(0o755)
-    write(project, '''
+    write(
+        project,
+        """
 @requirement("DSC-12")
 def test_dies(): os._exit(1)
 @requirement("ISO-02")
 def test_b(): pass
 @requirement("ISO-02")
 def test_c(): pass
-''')
+""",
+    )
     code, output = run(project, "--tx", f"popen//python={wrapper}//env:PNODE_SLOT=0", slots=0)
     assert outcomes(project) == {"test_dies": ("FAIL", "guest-lost")}, output
     assert code == 3, "only a should requirement deviates, and two tests are missing"
@@ -359,14 +386,17 @@ def test_c(): pass
 
 
 def test_interrupt_gives_a_partial_report(project):
-    write(project, '''
+    write(
+        project,
+        """
 @requirement("ISO-02")
 def test_a(): pass
 @requirement("ISO-02")
 def test_b(): time.sleep(30)
 @requirement("ISO-02")
 def test_c(): pass
-''')
+""",
+    )
     process = start(project)
     wait_for(project, lambda: len(events(project, "test-start")) == 2)
     process.send_signal(signal.SIGINT)
@@ -380,12 +410,15 @@ def test_c(): pass
 
 
 def test_a_killed_runner_leaves_what_was_done(project):
-    write(project, '''
+    write(
+        project,
+        """
 @requirement("ISO-02")
 def test_a(): pass
 @requirement("ISO-04")
 def test_b(): time.sleep(5)
-''')
+""",
+    )
     process = start(project)
     wait_for(project, lambda: len(events(project, "test-start")) == 2)
     process.kill()
@@ -438,12 +471,15 @@ def test_no_test_selected(project):
 
 
 def test_a_hang_in_this_process_is_reported_and_interrupted(project):
-    write(project, '''
+    write(
+        project,
+        """
 @requirement("ISO-02")
 def test_a(): time.sleep(60)
 @requirement("ISO-02")
 def test_b(): pass
-''')
+""",
+    )
     code, output = run(project, here=True, deadline=1)
     assert outcomes(project) == {"test_a": ("FAIL", "hang")}, output
     assert code == 1
@@ -451,12 +487,15 @@ def test_b(): pass
 
 
 def test_a_hang_that_no_signal_ends_is_reported_before_the_process_goes(project):
-    write(project, '''
+    write(
+        project,
+        """
 @requirement("ISO-02")
 def test_a():
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     time.sleep(60)
-''')
+""",
+    )
     code, output = run(project, here=True, deadline=1, grace=1)
     assert outcomes(project) == {"test_a": ("FAIL", "hang")}, output
     assert code == 1

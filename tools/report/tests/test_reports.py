@@ -144,8 +144,13 @@ def test_junit_carries_requirements_node_topology_kernel_and_dialect(tmp_path):
     case = next(iter(suite))
     properties = {entry.name: entry.value for entry in case.child(Properties)}
     assert properties == {
-        "requirement": "DSC-01", "topology": "fast", "kernel": "6.12.57-pnode", "dialect": "v4", "node": "1",
-        "outcome": "PASS", "guest": "slot0",
+        "requirement": "DSC-01",
+        "topology": "fast",
+        "kernel": "6.12.57-pnode",
+        "dialect": "v4",
+        "node": "1",
+        "outcome": "PASS",
+        "guest": "slot0",
     }
     assert "node1: 4 pages" in case.system_out
     full = next(case for suite in document for case in suite if case.name == "test_full")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 from tools.report.requirements import requirements_in_source
 
-SOURCE = '''
+SOURCE = """
 import pytest
 from fixtures.requirement import requirement
 pytestmark = [pytest.mark.core, requirement("ISO-13")]
@@ -18,7 +18,7 @@ class TestBusy:
     def test_b(self): ...
 
 def test_none(): ...
-'''
+"""
 
 
 def test_function_class_and_module_marks_are_found(tmp_path):

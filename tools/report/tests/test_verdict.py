@@ -13,7 +13,11 @@ def plan(*nodeids, topology="fast", **requirements):
 
 def result(nodeid, outcome, *requirements, topology="fast"):
     return {
-        "event": "test", "time": 2, "topology": topology, "nodeid": nodeid, "outcome": outcome,
+        "event": "test",
+        "time": 2,
+        "topology": topology,
+        "nodeid": nodeid,
+        "outcome": outcome,
         "requirements": list(requirements),
     }
 
@@ -57,8 +61,11 @@ def test_a_requirement_is_as_good_as_its_worst_test(outcomes, expected, status, 
 
 def test_columns_of_topologies_are_kept():
     found = verdict(
-        plan("a"), result("a", "PASS", "ISO-02"), plan("a", topology="cxl"),
-        result("a", "FAIL", "ISO-02", topology="cxl"), topologies=["fast", "cxl"],
+        plan("a"),
+        result("a", "PASS", "ISO-02"),
+        plan("a", topology="cxl"),
+        result("a", "FAIL", "ISO-02", topology="cxl"),
+        topologies=["fast", "cxl"],
     )
     row = of(found, "ISO-02")
     assert row.by_topology["fast"].outcome == "PASS"
@@ -87,7 +94,8 @@ def test_a_test_without_result_says_whether_it_started():
     start = {"event": "test-start", "time": 2, "topology": "fast", "nodeid": "a"}
     found = verdict(plan("a", "b", a="ISO_02", b="ISO_04"), start)
     assert [(test.outcome, test.message) for test in found.tests] == [
-        ("MISS", "started, but the run ended before its result"), ("MISS", "never started"),
+        ("MISS", "started, but the run ended before its result"),
+        ("MISS", "never started"),
     ]
     assert of(found, "ISO-04").outcome == "MISS"
     assert found.exit == INCOMPLETE
@@ -121,15 +129,26 @@ def test_problems_and_the_exit_status(events, status):
 
 @pytest.mark.parametrize(
     ("kind", "nodeid", "status"),
-    [("panic", None, DEVIATES), ("oops", None, DEVIATES), ("guest-lost", None, HOLDS),
-     ("hang", None, HOLDS),
-     ("panic", "a", HOLDS)],
+    [
+        ("panic", None, DEVIATES),
+        ("oops", None, DEVIATES),
+        ("guest-lost", None, HOLDS),
+        ("hang", None, HOLDS),
+        ("panic", "a", HOLDS),
+    ],
 )
 def test_a_kernel_that_dies_between_two_tests_fails_the_run(kind, nodeid, status):
     # With a nodeid the death is in that test's own result.
     lost = {
-        "event": "guest", "topology": "fast", "slot": 0, "boot": 1, "state": "lost", "kind": kind,
-        "nodeid": nodeid, "after": "a", "reason": "x",
+        "event": "guest",
+        "topology": "fast",
+        "slot": 0,
+        "boot": 1,
+        "state": "lost",
+        "kind": kind,
+        "nodeid": nodeid,
+        "after": "a",
+        "reason": "x",
     }
     found = verdict(plan("a"), result("a", "PASS", "ISO-02"), lost)
     assert found.exit == status
@@ -139,5 +158,7 @@ def test_a_kernel_that_dies_between_two_tests_fails_the_run(kind, nodeid, status
 def test_run_end_names_what_was_tested():
     found = verdict(plan("a", "b"), result("a", "PASS", "ISO-02"), result("b", "SKIP", "ISO-04"))
     assert as_event(found) == {
-        "exit": 0, "counts": {"PASS": 1, "SKIP": 1}, "requirements": {"ISO-02": "PASS", "ISO-04": "SKIP"}
+        "exit": 0,
+        "counts": {"PASS": 1, "SKIP": 1},
+        "requirements": {"ISO-02": "PASS", "ISO-04": "SKIP"},
     }

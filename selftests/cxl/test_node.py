@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""CXL-03: the node that a window promises, and what is known of how far and how fast it is."""
+
+import pytest
+
+from fixtures.nodes import PrivateNode
+from fixtures.requirement import requirement
+from fixtures.selection import topology
+from helpers import cxl, dax
+from helpers.nodes import Node, node_list
+from selftests.cxl.firmware import CEDT, windows
+from selftests.cxl.region import of_node
+from selftests.discovery.acpi import TABLES, domains
+
+pytestmark = topology("cxl")
+#: Distance that the kernel gives nodes without an entry in the SLIT (include/linux/topology.h).
+LOCAL, REMOTE = 10, 20
+
+
+def promised() -> dict[int, int]:
+    """Start of each window -> its node: they are numbered after the SRAT's domains, in the CEDT's order."""
+    first = len(domains((TABLES / "SRAT").read_bytes()))
+    return {one.start: first + i for i, one in enumerate(windows(CEDT.read_bytes()))}
+
+
+@requirement("CXL-03")
+def test_node_is_that_of_the_window(closed_node: PrivateNode) -> None:
+    region = of_node(closed_node.nid)
+    assert closed_node.nid == promised()[region.window.start], f"window {region.window.start:#x}"
+
+
+@requirement("CXL-03")
+@pytest.mark.usefixtures("unclaimed")
+def test_every_window_has_a_node_before_there_is_memory() -> None:
+    nodes = set(promised().values())
+    assert nodes <= set(node_list("possible")), f"{nodes} of {node_list('possible')}"
+    assert not nodes & set(node_list("has_memory"))
+    assert not cxl.regions(), "a region was left"
+
+
+@requirement("CXL-03")
+def test_every_region_leads_to_a_node_of_its_own_window(closed_node: PrivateNode) -> None:
+    found = {region.window.start: device.target_node for region in cxl.regions() if (device := region.dax())}
+    assert found, f"no region has a DAX device: {[one.name for one in dax.devices()]}"
+    assert found == {start: promised()[start] for start in found}
+
+
+@requirement("CXL-03")
+def test_distances_read_well(closed_node: PrivateNode, ordinary_nodes: list[Node]) -> None:
+    """QEMU's SLIT does not know the windows' nodes, and so far nothing else does."""
+    here = closed_node.node.distances()
+    assert here[closed_node.nid] == LOCAL, f"{here}"
+    for node in ordinary_nodes:
+        assert node.distances()[closed_node.nid] == here[node.nid], f"{node}: {node.distances()}, {here}"
+        assert here[node.nid] >= REMOTE, f"nearer than any remote node: {here}"
+
+
+@requirement("CXL-03")
+def test_performance_attributes_are_numbers_that_fit_together(closed_node: PrivateNode) -> None:
+    """Where the firmware tells enough (HMAT with generic ports, CDAT), the region's and the node's agree."""
+    region = of_node(closed_node.nid)
+    found = {
+        place: {file.name: int(file.read_text()) for file in place.iterdir() if file.name.endswith("width")}
+        for place in (region.path / "access0", closed_node.node.path / "access0" / "initiators")
+        if place.is_dir()
+    }
+    for place, values in found.items():
+        assert all(value >= 0 for value in values.values()), f"{place}: {values}"
+    if len(found) == 2:
+        first, second = found.values()
+        assert first == second, f"{found}"
