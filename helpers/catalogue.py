@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DIALECTS", "ID_PATTERN", "Catalogue", "CatalogueError", "Requirement", "load", "matches"]
+from helpers.dialect import DIALECTS, SUPPORTED
+
+__all__ = ["ID_PATTERN", "Catalogue", "CatalogueError", "Requirement", "load", "matches"]
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "selftests" / "catalogue"
 ID_PATTERN = re.compile(r"[A-Z]{3}-\d{2}[a-z]?")
 LEVELS = ("must", "should")
-#: Names under which an expectation may be filed, oldest first. "v4" is obligatory in every requirement.
-DIALECTS = ("v4", "b0", "v5", "b2", "b3", "c1", "c2", "d1", "d2")
 _KEYS = ("level", "statement", "source", "expect")
 
 
@@ -136,6 +136,7 @@ def _requirement(where: str, name: str, row: dict[str, Any]) -> Requirement:
             )
         if not isinstance(text, str) or not text.strip():
             raise CatalogueError(f"{where} expect.{dialect} must be a non-empty text")
-    if "v4" not in expect:
-        raise CatalogueError(f"{where} expect lacks the dialect 'v4'")
+    for dialect in SUPPORTED:
+        if dialect not in expect:
+            raise CatalogueError(f"{where} expect lacks the dialect {dialect!r}")
     return Requirement(name, row["level"], row["statement"].strip(), row["source"].strip(), dict(expect))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import pytest
 
-from helpers import nodes
+from helpers import dialect, nodes
 from helpers.nodemask import NodeMask
 from helpers.nodes import MemoryBlock, Node, Watermarks
 
@@ -190,7 +190,7 @@ def test_kernel_threads(machine):
 
 
 @pytest.mark.parametrize(
-    ("files", "dialect"),
+    ("files", "expected"),
     [
         ([], "none"),
         (["has_private_memory"], "v4"),
@@ -202,12 +202,29 @@ def test_kernel_threads(machine):
         (["has_common_memory", "has_public_memory"], "d2"),
         (["has_common_memory", "has_user_memory"], "d1"),
         (["dax:drivers/anondax/bind"], "none"),
+        (["has_cpu", "has_memory", "has_normal_memory", "has_generic_initiator"], "none"),
+        (["has_private_memory", "has_user_memory"], "unknown"),
+        (["has_user_memory"], "unknown"),
+        (["has_tiered_memory"], "unknown"),
+        (["has_common_memory", "has_tiered_memory"], "unknown"),
     ],
 )
-def test_dialect(machine, files, dialect):
+def test_dialect(machine, files, expected):
     for name in files:
         if name.startswith("dax:"):
             machine.file(f"sys/bus/dax/{name[4:]}")
         else:
             machine.file(f"sys/devices/system/node/{name}")
-    assert nodes.detect_dialect() == dialect
+    assert nodes.detect_dialect() == expected
+
+
+@pytest.mark.parametrize("name", dialect.DIALECTS)
+def test_only_supported_dialects_are_certified(name):
+    reason = dialect.refusal(name, [])
+    assert (reason is None) == (name in dialect.SUPPORTED)
+    assert reason is None or f"speaks dialect {name} (" in reason
+
+
+@pytest.mark.parametrize("name", [dialect.NONE, dialect.UNKNOWN, "v7"])
+def test_anything_else_is_refused(name):
+    assert dialect.refusal(name, ["has_x_memory"])

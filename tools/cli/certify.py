@@ -197,6 +197,7 @@ def run_sessions(
     except KeyboardInterrupt:
         problem("interrupted", "interrupted while guests were starting")
     except session.UnfitKernel as error:
+        setting.announce(error.dialect)
         problem("usage", str(error))
         return error
     except UserError as error:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers import pace
-from helpers.nodes import detect_dialect
+from helpers import dialect, pace
 from tools.cli import session
 from tools.cli.collect import Collected
 from tools.cli.session import Setting
@@ -18,7 +17,6 @@ from tools.kernel import tree
 from tools.process import run as run_program
 
 NAME = "here"
-PRIVATE_NODES = Path("/sys/devices/system/node/has_private_memory")
 LOADED = Path("/sys/module/pnode_test")
 
 
@@ -39,8 +37,8 @@ def subject(build_dir: Path | None) -> Subject:
     if os.geteuid() != 0:
         raise UserError("--here needs root: it loads a module and plugs memory")
     uname = os.uname()
-    if not PRIVATE_NODES.exists():
-        raise session.UnfitKernel(f"kernel {uname.release} has no private memory nodes (no {PRIVATE_NODES})")
+    if reason := dialect.refusal(dialect.detect_dialect(), dialect.signs()):
+        raise session.UnfitKernel(f"kernel {uname.release} {reason}")
     build_dir = build_dir or Path("/lib/modules", uname.release, "build")
     tree.require_build_dir(build_dir)
     tree.require_api(build_dir)
@@ -68,7 +66,7 @@ def loaded(module: Path) -> Iterator[None]:
 
 def run(module: Path, tests: Sequence[Collected], setting: Setting, allow_disruptive: bool) -> None:
     """Run the tests in this process; everything that happens goes into the log."""
-    setting.announce(detect_dialect())
+    setting.announce(dialect.detect_dialect())
     with loaded(module):
         words = [*session.common_arguments(), *setting.selection]
         factor = pace.factor(pace.measure())

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from helpers import catalogue
+from helpers.dialect import DIALECTS, SUPPORTED
 from tools.cli import collect
 from tools.cli.exits import Exit
 from tools.errors import UserError
@@ -26,12 +27,20 @@ class Row:
     chapter: str
     level: str
     statement: str
+    expect: dict[str, str]  # by dialect
     tests: list[str]
     faults: list[str]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help='print {"requirements": [{"id", "tests", ...}]}')
+    parser.add_argument(
+        "--dialect",
+        choices=list(DIALECTS),
+        default=SUPPORTED[-1],
+        metavar="NAME",
+        help=f"whose expectations: {', '.join(DIALECTS)} (default: {SUPPORTED[-1]})",
+    )
     parser.add_argument(
         "--req",
         action="append",
@@ -63,7 +72,15 @@ def rows(
             certifying[name].append(test.nodeid)
     faults = faults_by_requirement()
     return [
-        Row(row.id, row.chapter, row.level, row.statement, certifying[row.id], faults.get(row.id, []))
+        Row(
+            row.id,
+            row.chapter,
+            row.level,
+            row.statement,
+            dict(row.expect),
+            certifying[row.id],
+            faults.get(row.id, []),
+        )
         for row in known.values()
         if row.id in chosen
     ]
@@ -95,9 +112,13 @@ def execute(args: argparse.Namespace) -> int:
         return Exit.HOLDS
     for row in found:
         print(f"{row.id:<8} {row.level:<6} {row.statement}")
+        print(f"{'':15} expected ({args.dialect}): {row.expect.get(args.dialect, 'nobody has said')}")
         for test in row.tests:
             print(f"{'':15} {test}")
     without = sum(not row.tests for row in found)
     tests = {test for row in found for test in row.tests}
     print(f"{len(found)} requirements, {len(tests)} tests, {without} requirements without a test")
+    unsaid = [row.id for row in found if args.dialect not in row.expect]
+    if unsaid:
+        print(f"{len(unsaid)} requirements say nothing about dialect {args.dialect}: {' '.join(unsaid)}")
     return Exit.HOLDS

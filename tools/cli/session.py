@@ -5,14 +5,16 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
 
 from helpers import catalogue
+from helpers.dialect import UNKNOWN, refusal
 from tools.cli.collect import Collected
 from tools.cli.subject import Subject
 from tools.errors import UserError
@@ -34,7 +36,11 @@ STANDSTILL = 180.0  # seconds beyond a test's deadline in which at least a guest
 
 
 class UnfitKernel(UserError):
-    """The kernel boots, and is not one that can be certified."""
+    """The kernel boots, and is not one that can be certified; `dialect` where that is the reason."""
+
+    def __init__(self, message: str, dialect: str = "") -> None:
+        super().__init__(message)
+        self.dialect = dialect
 
 
 @dataclass(frozen=True)
@@ -101,10 +107,9 @@ def default_guests(topology: Topology, cores: Collection[int]) -> int:
 def check_record(record: Mapping[str, object]) -> None:
     """Judge a guest's ready record. Raises UnfitKernel for a kernel that cannot be certified."""
     release = record.get("release")
-    if record.get("has_private_memory") is False:
-        raise UnfitKernel(
-            f"kernel {release} has no private memory nodes (no /sys/devices/system/node/has_private_memory)"
-        )
+    spoken = str(record.get("dialect") or UNKNOWN)
+    if reason := refusal(spoken, list(cast(Iterable[str], record.get("signs") or ()))):
+        raise UnfitKernel(f"kernel {release} {reason}", spoken)
     insmod = record.get("insmod")
     if insmod and insmod != "absent":
         raise UnfitKernel(

@@ -33,7 +33,8 @@ def require_api(build_dir: Path) -> None:
     """Check that the kernel's headers have the series' API. Raises UserError when they have not."""
     if not any((root / API_HEADER).is_file() for root in roots(build_dir)):
         raise UserError(
-            f"--build {build_dir}: this kernel tree does not have the series' API (no {API_HEADER})"
+            f"--build {build_dir}: this kernel tree does not have the series' API (no {API_HEADER}); "
+            "give --kernel alone to be told which dialect it speaks"
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from junit_xml import TestCase, TestSuite, to_xml_report_string
@@ -51,10 +51,11 @@ class _Suite(TestSuite):  # type: ignore[misc]  # junit-xml has no type informat
 
 def _suite(verdict: Verdict, topology: str, chapter: str, tests: list[TestVerdict]) -> TestSuite:
     facts = _facts(verdict, topology)
+    expected = {row.id: row.expected for row in verdict.requirements if row.expected}
     started = verdict.run.get("time")
     return _Suite(
         f"{topology}.{chapter}",
-        [_case(test, facts) for test in tests],
+        [_case(test, facts, expected) for test in tests],
         properties={**facts, "chapter": chapter},
         timestamp=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds") if started else None,
     )
@@ -72,7 +73,7 @@ def _facts(verdict: Verdict, topology: str) -> dict[str, str]:
     return {name: _clean(str(value)) for name, value in facts.items() if value}
 
 
-def _case(test: TestVerdict, facts: dict[str, str]) -> TestCase:
+def _case(test: TestVerdict, facts: dict[str, str], expected: Mapping[str, str]) -> TestCase:
     group, name = class_and_name(test.nodeid)
     case = TestCase(
         _clean(name),
@@ -92,13 +93,17 @@ def _case(test: TestVerdict, facts: dict[str, str]) -> TestCase:
         case.add_error_info(f"MISS: {message}", detail, "miss")
     elif test.outcome is Outcome.SKIP:
         case.add_skipped_info(message)
-    case.pnode_properties = list(_properties(test, facts))
+    case.pnode_properties = list(_properties(test, facts, expected))
     return case
 
 
-def _properties(test: TestVerdict, facts: dict[str, str]) -> Iterable[tuple[str, str]]:
+def _properties(
+    test: TestVerdict, facts: dict[str, str], expected: Mapping[str, str]
+) -> Iterable[tuple[str, str]]:
     for identifier in test.requirements:
         yield "requirement", _clean(identifier)
+        if identifier in expected:
+            yield "expected", _clean(f"{identifier}: {expected[identifier]}")
     yield from ((name, facts[name]) for name in ("topology", "kernel", "dialect") if name in facts)
     yield "outcome", str(test.outcome)
     if test.slot is not None:

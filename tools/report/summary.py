@@ -125,6 +125,9 @@ def _table(verdict: Verdict, colour: bool) -> Iterator[str]:
     without = list(_without(verdict.requirements))
     if without:
         yield from _wrapped("no test in this run: ", " ".join(without))
+    unsaid = [row.id for row in rows if row.known and row.expected is None]
+    if unsaid and verdict.run.get("dialect"):
+        yield from _wrapped(f"no expectation for dialect {verdict.run['dialect']}: ", " ".join(unsaid))
     yield ""
 
 
@@ -149,7 +152,8 @@ def _cell(row: RequirementVerdict, topology: str) -> str:
 
 
 def _expanded(verdict: Verdict, run_dir: Path, colour: bool) -> Iterator[str]:
-    statements = {row.id: row.statement for row in verdict.requirements}
+    rows = {row.id: row for row in verdict.requirements}
+    dialect = verdict.run.get("dialect")
     missed = [test for test in verdict.tests if test.outcome is Outcome.MISS]
     for test in verdict.tests:
         if test.outcome not in (Outcome.FAIL, Outcome.ERROR):
@@ -159,7 +163,10 @@ def _expanded(verdict: Verdict, run_dir: Path, colour: bool) -> Iterator[str]:
         outcome = _paint(str(test.outcome), test.outcome, colour)
         yield f"{outcome} {test.topology} {test.nodeid} ({level}{kind})"
         for identifier in test.requirements:
-            yield from _wrapped(f"  {identifier}: ", statements.get(identifier, ""))
+            row = rows.get(identifier)
+            yield from _wrapped(f"  {identifier}: ", row.statement if row else "")
+            if row is not None and row.expected:
+                yield from _wrapped(f"    expected ({dialect}): ", row.expected)
         lines = [line for line in test.message.splitlines() if line.strip()]
         yield from (f"  | {line}" for line in lines[:MESSAGE_LINES])
         if len(lines) > MESSAGE_LINES:

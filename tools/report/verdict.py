@@ -46,6 +46,7 @@ class RequirementLike(Protocol):
     def level(self) -> str: ...
     @property
     def statement(self) -> str: ...
+    def expected(self, dialect: str) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ class RequirementVerdict:
     level: str
     statement: str
     by_topology: Mapping[str, Tally]
+    expected: str | None = None  # by the dialect of the kernel under test; None where nobody has said
     known: bool = True
 
     @property
@@ -155,7 +157,7 @@ def judge(events: Iterable[Event], catalogue: Iterable[RequirementLike]) -> Verd
         plans.setdefault(event["topology"], event)
     topologies = tuple(dict.fromkeys([*run.get("topologies", ()), *plans]))
     tests = (*_tests(found, plans), *_deaths(found))
-    requirements = tuple(_requirements(tests, topologies, catalogue))
+    requirements = tuple(_requirements(tests, topologies, catalogue, str(run.get("dialect") or "")))
     unplanned = tuple(name for name in topologies if name not in plans)
     problems = tuple(_named(found, "problem"))
     times = [float(event["time"]) for event in found if isinstance(event.get("time"), int | float)]
@@ -231,7 +233,10 @@ def _result(event: Event) -> TestVerdict:
 
 
 def _requirements(
-    tests: Iterable[TestVerdict], topologies: Iterable[str], catalogue: Iterable[RequirementLike]
+    tests: Iterable[TestVerdict],
+    topologies: Iterable[str],
+    catalogue: Iterable[RequirementLike],
+    dialect: str,
 ) -> Iterable[RequirementVerdict]:
     counts: dict[str, dict[str, Counter[Outcome]]] = {}
     for test in tests:
@@ -244,7 +249,9 @@ def _requirements(
 
     rows: dict[str, RequirementLike] = {row.id: row for row in catalogue}
     for identifier, row in rows.items():
-        yield RequirementVerdict(identifier, row.chapter, row.level, row.statement, tallies(identifier))
+        yield RequirementVerdict(
+            identifier, row.chapter, row.level, row.statement, tallies(identifier), row.expected(dialect)
+        )
     for identifier in sorted(set(counts) - set(rows)):
         chapter = identifier.partition("-")[0]
         statement = "(not in the catalogue)"

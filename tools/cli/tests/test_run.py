@@ -105,9 +105,17 @@ def test_image_alone_cannot_have_a_module(kernel: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        ({"release": "6.1.0", "has_private_memory": False}, r"6\.1\.0 has no private memory nodes"),
+        ({"release": "6.1.0", "dialect": "none"}, r"6\.1\.0 has no private memory nodes"),
         (
-            {"release": "6.9", "has_private_memory": True, "insmod": "ENOEXEC"},
+            {"release": "7.1", "dialect": "d1", "signs": ["has_common_memory"]},
+            r"7\.1 speaks dialect d1 \(.*has_common_memory.*not certified yet; this suite certifies v4$",
+        ),
+        (
+            {"release": "7.2", "dialect": "unknown", "signs": ["has_tiered_memory"]},
+            r"7\.2 speaks a dialect unknown to this suite \(it has has_tiered_memory\)",
+        ),
+        (
+            {"release": "6.9", "dialect": "v4", "insmod": "ENOEXEC"},
             r"does not load the test module \(ENOEXEC\)",
         ),
     ],
@@ -119,7 +127,7 @@ def test_unfit_kernels(record: dict[str, object], reason: str) -> None:
 
 @pytest.mark.parametrize("insmod", [None, "absent"])
 def test_fit_kernel(insmod: str | None) -> None:
-    session.check_record({"release": "6.12", "has_private_memory": True, "insmod": insmod})
+    session.check_record({"release": "6.12", "dialect": "v4", "insmod": insmod})
 
 
 @pytest.mark.parametrize(

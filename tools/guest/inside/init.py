@@ -126,13 +126,15 @@ def pace() -> tuple[float | None, float]:
     return took, pace.factor(took)
 
 
-def dialect() -> str | None:
-    """The kernel's dialect as the suite sees it; an image may be without the suite."""
+def dialect() -> tuple[str | None, list[str]]:
+    """The kernel's dialect as the suite sees it, and what it shows of it; an image may be without the
+    suite.
+    """
     try:
-        from helpers.nodes import detect_dialect
+        from helpers.dialect import detect_dialect, signs
     except ImportError:
-        return None
-    return detect_dialect()
+        return None, []
+    return detect_dialect(), signs()
 
 
 def find_port(name: str) -> str | None:
@@ -170,12 +172,14 @@ def dax_devices() -> list[list[Any]]:
 
 def describe(insmod: str | None, port: str | None, started: float) -> dict[str, Any]:
     work_ms, factor = pace()
+    spoken, shown = dialect()
     state = "noport" if port is None else "nomodule" if insmod not in (None, "absent") else "ready"
     return {
         "state": state,
         "release": os.uname().release,
         "has_private_memory": os.path.exists(f"{NODES}/has_private_memory"),
-        "dialect": dialect(),
+        "dialect": spoken,
+        "signs": shown,
         "insmod": insmod,
         "has_memory": read(f"{NODES}/has_memory"),
         "possible": read(f"{NODES}/possible"),

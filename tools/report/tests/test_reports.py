@@ -145,6 +145,7 @@ def test_junit_carries_requirements_node_topology_kernel_and_dialect(tmp_path):
     properties = {entry.name: entry.value for entry in case.child(Properties)}
     assert properties == {
         "requirement": "DSC-01",
+        "expected": "DSC-01: what v4 makes of DSC-01",
         "topology": "fast",
         "kernel": "6.12.57-pnode",
         "dialect": "v4",
@@ -190,3 +191,11 @@ def test_finish_on_a_full_disk_reports_on_the_terminal_and_is_incomplete(tmp_pat
     assert "1 passed, 1 failed, 0 skipped" in shown.getvalue()
     assert len(said) == 1
     assert "ENOSPC" in capsys.readouterr().err
+
+
+def test_a_dialect_without_expectations_is_named(tmp_path):
+    events = read(GOLDEN / "a-should-deviates.jsonl").events
+    events = [{**event, "dialect": "v5"} if event["event"] == "run-start" else event for event in events]
+    text = summary.render(judge(events, CATALOGUE.values()), tmp_path)
+    assert "no expectation for dialect v5: " in text
+    assert "expected (" not in text

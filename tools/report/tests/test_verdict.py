@@ -162,3 +162,12 @@ def test_run_end_names_what_was_tested():
         "counts": {"PASS": 1, "SKIP": 1},
         "requirements": {"ISO-02": "PASS", "ISO-04": "SKIP"},
     }
+
+
+def test_expectations_are_those_of_the_dialect_under_test():
+    events = [plan("a"), result("a", "PASS", "ISO-02")]
+    for dialect, expected in (("v4", "what v4 makes of ISO-02"), ("v5", None), (None, None)):
+        start = {"event": "run-start", "topologies": ["fast"], "dialect": dialect}
+        found = judge([start, *events], CATALOGUE.values())
+        (row,) = [row for row in found.requirements if row.id == "ISO-02"]
+        assert row.expected == expected
