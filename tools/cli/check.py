@@ -13,9 +13,10 @@ from typing import Self
 
 from tools.cli import bounded
 from tools.cli.arguments import positive
-from tools.cli.certify import Request, certify
+from tools.cli.certify import DEFAULT_TOPOLOGIES, Request, certify
 from tools.cli.exits import Exit, worst
 from tools.errors import UserError
+from tools.guest import topology
 from tools.paths import ROOT
 from tools.report.events import Outcome
 from tools.report.verdict import Verdict
@@ -112,11 +113,17 @@ def count_suite(verdict: Verdict) -> Counts:
     return Counts(passed, failed, skipped)
 
 
+def everywhere() -> tuple[str, ...]:
+    """Every topology there is: those of a plain run first, then those that are about their plumbing."""
+    others = [name for name in topology.names() if name not in DEFAULT_TOPOLOGIES]
+    return (*DEFAULT_TOPOLOGIES, *others)
+
+
 def suite(args: argparse.Namespace) -> tuple[Counts, int]:
     """Certify the reference kernel; a run that could not start is one failure."""
     print("== suite on the reference kernel", flush=True)
     try:
-        done = certify(Request(output=args.output, guests=args.guests))
+        done = certify(Request(topologies=everywhere(), output=args.output, guests=args.guests))
     except UserError as error:
         print(f"pnode: {error}", file=sys.stderr, flush=True)
         return Counts(failed=1), Exit.CANNOT_RUN
