@@ -21,7 +21,8 @@ __all__ = ["ID_PATTERN", "Catalogue", "CatalogueError", "Requirement", "load", "
 DIRECTORY = Path(__file__).resolve().parent.parent / "selftests" / "catalogue"
 ID_PATTERN = re.compile(r"[A-Z]{3}-\d{2}[a-z]?")
 LEVELS = ("must", "should")
-_KEYS = ("level", "statement", "source", "expect")
+_NEEDED = ("level", "statement", "source", "expect")
+_KEYS = (*_NEEDED, "no_fault")
 
 
 class CatalogueError(ValueError):
@@ -37,6 +38,7 @@ class Requirement:
     statement: str
     source: str
     expect: Mapping[str, str] = field(hash=False)
+    no_fault: str | None = None  # why no fault can turn it red
 
     @property
     def chapter(self) -> str:
@@ -118,11 +120,11 @@ def _requirement(where: str, name: str, row: dict[str, Any]) -> Requirement:
     for key in row:
         if key not in _KEYS:
             raise CatalogueError(f"{where} unknown key {key!r} (known: {', '.join(_KEYS)})")
-    for key in _KEYS:
+    for key in _NEEDED:
         if key not in row:
             raise CatalogueError(f"{where} lacks {key!r}")
-    for key in ("level", "statement", "source"):
-        if not isinstance(row[key], str) or not row[key].strip():
+    for key in ("level", "statement", "source", "no_fault"):
+        if key in row and not (isinstance(row[key], str) and row[key].strip()):
             raise CatalogueError(f"{where} {key!r} must be a non-empty text")
     if row["level"] not in LEVELS:
         raise CatalogueError(f"{where} level is {row['level']!r}, not one of {', '.join(LEVELS)}")
@@ -139,4 +141,11 @@ def _requirement(where: str, name: str, row: dict[str, Any]) -> Requirement:
     for dialect in SUPPORTED:
         if dialect not in expect:
             raise CatalogueError(f"{where} expect lacks the dialect {dialect!r}")
-    return Requirement(name, row["level"], row["statement"].strip(), row["source"].strip(), dict(expect))
+    return Requirement(
+        name,
+        row["level"],
+        row["statement"].strip(),
+        row["source"].strip(),
+        dict(expect),
+        row["no_fault"].strip() if "no_fault" in row else None,
+    )

@@ -45,6 +45,7 @@ def test_hash_follows_the_wording(tmp_path: Path) -> None:
         (("v4 =", "v3 ="), "unknown dialect 'v3'"),
         (('v4 = "NULL"', ""), "expect lacks the dialect 'v4'"),
         (('v4 = "NULL"', "v4 = 0"), "expect.v4 must be a non-empty text"),
+        (("level =", "no_fault = 3\nlevel ="), "'no_fault' must be a non-empty text"),
         (("ISO-02", "ISO-2"), r"\[ISO-2\] is no requirement id"),
         (("ISO-02", "HPL-02"), "belongs into hpl.toml"),
         (("ISO-02", "ISO-02aa"), "is no requirement id"),

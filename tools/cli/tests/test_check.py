@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The closing line of check, and the join of list."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 
+from helpers import coverage
 from helpers.catalogue import Catalogue, Requirement
-from tools.cli import check
+from helpers.coverage import cover
+from tools.cli import check, collect
 from tools.cli import list as listing
 from tools.cli.collect import Collected
 from tools.errors import UserError
@@ -53,23 +56,48 @@ def test_suite_counts_agree_with_the_exit_status() -> None:
     assert check.count_suite(complete) == check.Counts(passed=1, failed=0, skipped=2)
 
 
-def test_list_joins_tests_and_faults(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    faults = tmp_path / "faults.toml"
-    faults.write_text('[gate]\nhook = "x"\nbreaks = "y"\nturns_red = ["ISO-01"]\n')
-    monkeypatch.setattr(listing, "faults_by_requirement", lambda: {"ISO-01": ["gate"]})
-    tests = [Collected("t::a", ("ISO-01", "ZNL-01")), Collected("t::b", ("ISO-01",))]
-    rows = {row.id: row for row in listing.rows(CATALOGUE, tests, [])}
+FAULTS = {"gate": ["ISO-01"], "list": ["ISO-01", "QQQ-01"]}
+TESTS = [("t::a", ("ISO-01", "ZNL-01")), ("t::b", ("ISO-01",))]
+
+
+def test_list_joins_tests_and_faults() -> None:
+    joined = cover(CATALOGUE, TESTS, FAULTS)
+    rows = {row.id: row for row in listing.rows(CATALOGUE, joined, [])}
     assert rows["ISO-01"].tests == ["t::a", "t::b"]
-    assert rows["ISO-01"].faults == ["gate"]
+    assert rows["ISO-01"].faults == ["gate", "list"]
     assert rows["ZNL-01"].tests == ["t::a"]
     assert rows["ISO-26"].tests == []
-    assert [row.id for row in listing.rows(CATALOGUE, tests, ["ISO"])] == ["ISO-01", "ISO-26"]
+    assert [row.id for row in listing.rows(CATALOGUE, joined, ["ISO"])] == ["ISO-01", "ISO-26"]
     with pytest.raises(UserError, match="--req QQQ-01"):
-        listing.rows(CATALOGUE, tests, ["QQQ-01"])
+        listing.rows(CATALOGUE, joined, ["QQQ-01"])
 
 
-def test_fault_list_is_read(tmp_path: Path) -> None:
-    assert listing.faults_by_requirement(tmp_path / "absent.toml") == {}
+def test_coverage_is_a_table_with_its_gaps() -> None:
+    joined = cover(CATALOGUE, TESTS, FAULTS)
+    lines = list(listing.table(listing.rows(CATALOGUE, joined, []), joined.gaps))
+    assert lines[1].split() == ["ISO-01", "must", "2", "2", "gate,", "list"]
+    assert lines[-1] == "3 requirements: 2 with a test, 1 with a fault, 0 with a reason for none; 4 gaps"
+
+
+@pytest.mark.parametrize(("enforced", "ends"), [(True, True), (False, False)])
+def test_a_gap_is_an_error_only_where_that_is_switched_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], enforced: bool, ends: bool
+) -> None:
+    monkeypatch.setattr(listing, "load_catalogue", lambda: CATALOGUE)
+    monkeypatch.setattr(listing, "load_faults", lambda: FAULTS)
+    monkeypatch.setattr(collect, "collect_tests", lambda: [Collected(*row) for row in TESTS])
+    monkeypatch.setattr(coverage, "enforced", lambda: enforced)
+    args = argparse.Namespace(req=[], json=False, coverage=True, dialect="v4")
+    if ends:
+        with pytest.raises(UserError, match="4 gaps in the coverage, the first: fault list"):
+            listing.execute(args)
+    else:
+        assert listing.execute(args) == 0
+    assert "gap: ISO-26: no test certifies it" in capsys.readouterr().out
+
+
+def test_a_damaged_fault_list_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "faults.toml"
-    path.write_text('[gate]\nturns_red = ["ISO-01", "ISO-02"]\n[list]\nturns_red = ["ISO-01"]\n')
-    assert listing.faults_by_requirement(path) == {"ISO-01": ["gate", "list"], "ISO-02": ["gate"]}
+    path.write_text("[gate\n")
+    with pytest.raises(UserError, match=r"faults.toml: "):
+        listing.load_faults(path)
