@@ -80,6 +80,12 @@ def process_vm_writev(pid: int, addr: int, data: bytes) -> int:
     return call("process_vm_writev", pid, address_of(local), 1, address_of(remote), 1, 0)
 
 
+def vmsplice(fd: int, addr: int, length: int, flags: int = 0) -> int:
+    """Hands pages to the pipe `fd` without a copy; returns the bytes that went in."""
+    vector = ffi.new("unsigned long[]", [addr & WORD, length])
+    return call("vmsplice", fd, address_of(vector), 1, flags)
+
+
 # --- System V shared memory ------------------------------------------------------------------
 
 IPC_PRIVATE, IPC_CREAT, IPC_RMID, SHM_HUGETLB = 0, 0o1000, 0, 0o4000

@@ -32,21 +32,34 @@ static void pnt_hp_record(u32 action, int nid, unsigned long start_pfn, unsigned
 }
 
 /* The kernel's MEM_* by our own numbers; those that are about memmaps are not of interest. */
+static int pnt_hp_memory_action(unsigned long action)
+{
+	switch (action) {
+	case MEM_GOING_ONLINE:
+		return PNT_HP_GOING_ONLINE;
+	case MEM_CANCEL_ONLINE:
+		return PNT_HP_CANCEL_ONLINE;
+	case MEM_ONLINE:
+		return PNT_HP_ONLINE;
+	case MEM_GOING_OFFLINE:
+		return PNT_HP_GOING_OFFLINE;
+	case MEM_CANCEL_OFFLINE:
+		return PNT_HP_CANCEL_OFFLINE;
+	case MEM_OFFLINE:
+		return PNT_HP_OFFLINE;
+	default:
+		return -1;
+	}
+}
+
 static int pnt_hp_memory(struct notifier_block *nb, unsigned long action, void *data)
 {
 	const struct memory_notify *arg = data;
+	int number = pnt_hp_memory_action(action);
 	int nid = NUMA_NO_NODE;
-	u32 number;
 
-	switch (action) {
-	case MEM_GOING_ONLINE:		number = PNT_HP_GOING_ONLINE; break;
-	case MEM_CANCEL_ONLINE:		number = PNT_HP_CANCEL_ONLINE; break;
-	case MEM_ONLINE:		number = PNT_HP_ONLINE; break;
-	case MEM_GOING_OFFLINE:		number = PNT_HP_GOING_OFFLINE; break;
-	case MEM_CANCEL_OFFLINE:	number = PNT_HP_CANCEL_OFFLINE; break;
-	case MEM_OFFLINE:		number = PNT_HP_OFFLINE; break;
-	default:			return NOTIFY_DONE;
-	}
+	if (number < 0)
+		return NOTIFY_DONE;
 #ifdef HAVE_STATUS_CHANGE_NID
 	nid = arg->status_change_nid;
 #endif
@@ -61,14 +74,11 @@ static struct notifier_block pnt_hp_memory_nb = { .notifier_call = pnt_hp_memory
 static int pnt_hp_node(struct notifier_block *nb, unsigned long action, void *data)
 {
 	const struct node_notify *arg = data;
-	u32 number;
 
-	switch (action) {
-	case NODE_ADDED_FIRST_MEMORY:	number = PNT_HP_FIRST_MEMORY; break;
-	case NODE_REMOVED_LAST_MEMORY:	number = PNT_HP_LAST_MEMORY; break;
-	default:			return NOTIFY_DONE;
-	}
-	pnt_hp_record(number, arg->nid, 0, 0);
+	if (action == NODE_ADDED_FIRST_MEMORY)
+		pnt_hp_record(PNT_HP_FIRST_MEMORY, arg->nid, 0, 0);
+	else if (action == NODE_REMOVED_LAST_MEMORY)
+		pnt_hp_record(PNT_HP_LAST_MEMORY, arg->nid, 0, 0);
 	return NOTIFY_OK;
 }
 

@@ -14,6 +14,7 @@ from selftests.oracle import Span, located
 
 OPEN = Ops.MIGRATION
 PAGES = 16
+NOBODY = 65534
 #: Base pages of a PMD-sized huge page: a page table has entries of 8 bytes. Not read from /sys, because
 #: collection needs no kernel.
 HUGE = PAGE_SIZE // 8

@@ -18,10 +18,9 @@ from helpers.nodes import Node, node_list
 from helpers.outcome import OK, outcome
 from helpers.testmod import TestModule
 from helpers.wait import wait_until
-from selftests.migration.moves import OPEN, hold, moved
+from selftests.migration.moves import NOBODY, OPEN, hold, moved
 from selftests.oracle import Span, located, placed
 
-NOBODY = 65534
 FEW = 4
 #: What no kernel has as a node; -1 is NUMA_NO_NODE.
 ABSURD = (-1, -(1 << 31), (1 << 31) - 1, 1 << 16)
