@@ -419,6 +419,14 @@ class TestModule:
         self._call("HOTPLUG", raw)
         return [decode.hotplug_event(entries[i]) for i in range(raw.count)], int(raw.next)
 
+    def armed(self) -> list[str]:
+        """The faults of CONFIG_NODE_PRIVATE_BREAK that are armed; none in a kernel without them."""
+        size: int = CONSTANTS["PNT_MAX_ARMED"]
+        names = ffi.new("char[]", size)
+        raw = REQUESTS["ARMED"].new(names=decode.address(names), size=size)
+        self._call("ARMED", raw)
+        return [name for name in ffi.string(names).decode().split(",") if name]
+
     # -- user memory
 
     def pin(

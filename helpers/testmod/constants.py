@@ -295,3 +295,4 @@ class Feature(IntFlag):
     ADISTANCE = 1 << 10
     CRAM = 1 << 11
     KSWAPD = 1 << 12
+    BREAK = 1 << 13

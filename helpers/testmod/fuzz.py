@@ -29,12 +29,15 @@ _POINTERS: Final = frozenset(
     {
         *(("pnt_alloc", "nids"), ("pnt_alloc", "pfns"), ("pnt_zonelist", "entries"), ("pnt_pages", "pages")),
         *(("pnt_events", "events"), ("pnt_kept", "pfns"), ("pnt_pin", "nids"), ("pnt_pin", "pfns")),
-        ("pnt_hotplug", "events"),
+        *(("pnt_hotplug", "events"), ("pnt_armed", "names")),
     }
 )
 # Written by the module; 0 beforehand, or the request is refused.
 _OUT: Final = frozenset(
-    {("pnt_zonelist", "count"), ("pnt_events", "count"), ("pnt_counters", "calls"), ("pnt_hotplug", "count")}
+    {
+        *(("pnt_zonelist", "count"), ("pnt_events", "count"), ("pnt_counters", "calls")),
+        *(("pnt_hotplug", "count"), ("pnt_armed", "length")),
+    }
 )
 # Entries with restricted gfp bits, and those that interrupts may use.
 KERNEL_OBJECTS: Final = frozenset(range(Entry.EXACT_NID, Entry.VMALLOC_NODE + 1)) | {

@@ -34,6 +34,7 @@ static const u32 pnt_struct_size[PNT_NR_COUNT] = {
 	PNT_SIZE(CRAM, pnt_cram),
 	PNT_SIZE(KSWAPD, pnt_kswapd),
 	PNT_SIZE(SCAN, pnt_scan),
+	PNT_SIZE(ARMED, pnt_armed),
 };
 
 static const gfp_t pnt_gfp[PNT_GFP_COUNT] = {

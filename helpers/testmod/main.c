@@ -76,6 +76,7 @@ static const struct pnt_request pnt_requests[PNT_NR_COUNT] = {
 	PNT_REQUEST(CRAM, cram),
 	PNT_REQUEST(KSWAPD, kswapd),
 	PNT_REQUEST(SCAN, scan),
+	PNT_REQUEST(ARMED, armed),
 };
 
 static long pnt_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)

@@ -44,6 +44,7 @@ enum pnt_limits {
 	PNT_MAX_DEVICE_PAGES	= 1 << 24,
 	PNT_MAX_PLUG_BLOCKS	= 1024,		/* memory blocks in one PLUG */
 	PNT_MAX_HOTPLUG		= 1024,		/* ring of HOTPLUG */
+	PNT_MAX_ARMED		= 1 << 14,	/* bytes that ARMED may write */
 };
 
 /* Request numbers; the macros at the end add direction and size. */
@@ -74,7 +75,8 @@ enum pnt_nr {
 	PNT_NR_CRAM		= 23,
 	PNT_NR_KSWAPD		= 24,
 	PNT_NR_SCAN		= 25,
-	PNT_NR_COUNT		= 26,
+	PNT_NR_ARMED		= 26,
+	PNT_NR_COUNT		= 27,
 };
 
 /* HANDSHAKE ------------------------------------------------------------- */
@@ -123,6 +125,7 @@ enum pnt_feature {
 	PNT_FEAT_ADISTANCE	= 1 << 10,	/* register_mt_adistance_algorithm() */
 	PNT_FEAT_CRAM		= 1 << 11,	/* CONFIG_CRAM, linux/cram.h */
 	PNT_FEAT_KSWAPD		= 1 << 12,	/* kswapd_run(), kswapd_stop(), wakeup_kswapd() */
+	PNT_FEAT_BREAK		= 1 << 13,	/* CONFIG_NODE_PRIVATE_BREAK */
 };
 
 /* EPROTO when abi is not the module's; the struct is written back anyway. */
@@ -138,6 +141,7 @@ struct pnt_handshake {
 	__u32 zoneref_size;
 	__u32 hotplug_event_size;
 	__u32 struct_size[PNT_NR_COUNT];	/* by enum pnt_nr */
+	__u32 pad;
 	__u64 gfp[PNT_GFP_COUNT];	/* by enum pnt_gfp; 0 = kernel has none */
 	__u64 gfp_mask;			/* all gfp bits that exist */
 	__u64 features;			/* enum pnt_feature */
@@ -639,6 +643,16 @@ struct pnt_scan {
 	__u64 matching;			/* out: with a word that matches */
 };
 
+/*
+ * Which hooks of the kernel are broken on purpose: names separated by commas.
+ * None in a kernel that has no such faults. ENOSPC: more than size bytes.
+ */
+struct pnt_armed {
+	__u64 names;			/* __u8 *, gets length bytes and a zero */
+	__u32 size;			/* of names, 1 to PNT_MAX_ARMED */
+	__u32 length;			/* out */
+};
+
 /* PIN, UNPIN, NOTIFIER, DEVICE, TOTALS --------------------------------------------- */
 
 enum pnt_pin_flags {
@@ -789,5 +803,6 @@ struct pnt_totals {
 #define PNT_CRAM	_IOW(PNT_IOC_MAGIC, PNT_NR_CRAM, struct pnt_cram)
 #define PNT_KSWAPD	_IOW(PNT_IOC_MAGIC, PNT_NR_KSWAPD, struct pnt_kswapd)
 #define PNT_SCAN	_IOWR(PNT_IOC_MAGIC, PNT_NR_SCAN, struct pnt_scan)
+#define PNT_ARMED	_IOWR(PNT_IOC_MAGIC, PNT_NR_ARMED, struct pnt_armed)
 
 #endif /* PNODE_TEST_H */

@@ -135,6 +135,7 @@ struct pnt_symbols {
 	void *kswapd_run;
 	void *kswapd_stop;
 	void *wakeup_kswapd;
+	ssize_t (*break_armed)(char *buf, size_t size);
 };
 
 /* main.c */
@@ -281,6 +282,9 @@ void pnt_cram_retire(void);
 bool pnt_has_cram(void);
 long pnt_ioctl_kswapd(struct pnt_file *file, void *arg);
 long pnt_ioctl_scan(struct pnt_file *file, void *arg);
+
+/* armed.c */
+long pnt_ioctl_armed(struct pnt_file *file, void *arg);
 
 /* state.c, pages.c, pin.c, notifier.c, device.c, handshake.c */
 u64 pnt_node_used(int nid);

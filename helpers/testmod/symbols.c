@@ -51,6 +51,7 @@ static const struct pnt_wanted pnt_wanted[] = {
 	PNT_WANT("kswapd_run", kswapd_run),
 	PNT_WANT("kswapd_stop", kswapd_stop),
 	PNT_WANT("wakeup_kswapd", wakeup_kswapd),
+	PNT_WANT("node_private_break_armed", break_armed),
 };
 
 void pnt_symbols_init(void)
@@ -104,5 +105,7 @@ u64 pnt_features(void)
 	if (pnt_sym.refresh_demotion)
 		features |= PNT_FEAT_REFRESH_DEMOTION;
 #endif
+	if (pnt_sym.break_armed)
+		features |= PNT_FEAT_BREAK;
 	return features;
 }

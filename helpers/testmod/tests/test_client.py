@@ -249,3 +249,17 @@ def test_scan(device: Device, mod: TestModule) -> None:
     device.handlers["SCAN"] = scan
     found = mod.scan(3, word=5, mask=7)
     assert (found.pages, found.nonzero, found.matching) == (4, 2, 1)
+
+
+def test_armed(device: Device, mod: TestModule) -> None:
+    said = [b"", b"gate-bulk,state-both"]
+
+    def armed(raw: Any) -> int:
+        text = said.pop()
+        ffi.memmove(ffi.cast("char *", raw.names), text + b"\0", len(text) + 1)
+        raw.length = len(text)
+        return 0
+
+    device.handlers["ARMED"] = armed
+    assert mod.armed() == ["gate-bulk", "state-both"]
+    assert mod.armed() == []
