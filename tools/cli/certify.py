@@ -44,6 +44,8 @@ class Request:
     allow_disruptive: bool = False
     requirements: tuple[str, ...] = ()
     selection: tuple[str, ...] = ()  # arguments for pytest
+    repeat: int = 1
+    seed: int | None = None
     output: Path | None = None
     deadline: int = DEADLINE
     argv: tuple[str, ...] = ()
@@ -156,6 +158,8 @@ def start_event(
         "time": round(time.time(), 3),
         "kernel": kernel.event(),
         "topologies": plan.names,
+        "repeat": request.repeat,
+        "seed": request.seed,
         "catalogue_hash": known.hash,
         "argv": list(request.argv),
     }

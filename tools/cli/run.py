@@ -43,6 +43,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--req", action="append", default=[], metavar="ID", help="of a requirement or chapter (repeatable)"
     )
+    what.add_argument(
+        "--repeat", type=positive, metavar="N", help="every test N times; one whose result changes is FLAKY"
+    )
+    what.add_argument(
+        "--seed", type=int, metavar="S", help="shuffle the tests, each round differently, by this number"
+    )
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="where the run's directory goes (default: runs)"
     )
@@ -62,6 +68,9 @@ def selection(args: argparse.Namespace) -> list[str]:
             words += [option, value]
     for selector in args.req:
         words += ["--req", selector]
+    for option, value in (("--repeat", args.repeat), ("--seed", args.seed)):
+        if value is not None:
+            words.append(f"{option}={value}")
     return [*words, *args.pytest_arguments]
 
 
@@ -83,6 +92,8 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
         allow_disruptive=args.allow_disruptive,
         requirements=tuple(args.req),
         selection=tuple(selection(args)),
+        repeat=args.repeat or 1,
+        seed=args.seed,
         output=args.output,
         deadline=args.deadline,
         argv=tuple(argv),

@@ -36,6 +36,7 @@ class Outcome(StrEnum):
     PASS = "PASS"
     FAIL = "FAIL"  # the kernel is wrong
     ERROR = "ERROR"  # the test or a fixture broke: nothing is shown either way
+    FLAKY = "FLAKY"  # repeated, and the results differ: shows a defect of one or the other
     MISS = "MISS"  # planned, but never finished
     SKIP = "SKIP"  # a precondition is not met here
     NONE = "-"  # no test was selected

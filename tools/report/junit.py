@@ -86,6 +86,8 @@ def _case(test: TestVerdict, facts: dict[str, str], expected: Mapping[str, str])
     detail = _clean(test.detail or test.message) or message
     if test.outcome is Outcome.FAIL:
         case.add_failure_info(message, detail, test.kind or "failure")
+    elif test.outcome is Outcome.FLAKY:
+        case.add_failure_info(message, detail, "flaky")
     elif test.outcome is Outcome.ERROR:
         case.add_error_info(message, detail, test.kind or "error")
     elif test.outcome is Outcome.MISS:

@@ -6,12 +6,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-__all__ = ["chapter_of", "class_and_name", "expression", "ktap_names"]
+__all__ = ["chapter_of", "class_and_name", "expression", "ktap_names", "without_round"]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 #: What `pytest -k` takes as one word.
 _WORD = re.compile(r"^[\w:+\-.\[\]\\/=]+$")
 _KEYWORDS = {"and", "or", "not", "true", "false", "none"}
+
+
+_ROUND = re.compile(r"~\d+\Z")
+
+
+def without_round(nodeid: str) -> str:
+    """The test that a nodeid means, whichever round of a repeated run it is from (fixtures/repeat.py)."""
+    test, bracket, parameters = nodeid.partition("[")
+    return _ROUND.sub("", test) + bracket + parameters
 
 
 def chapter_of(requirements: Iterable[str], nodeid: str) -> str:

@@ -12,13 +12,15 @@ import ast
 from functools import lru_cache
 from pathlib import Path
 
+from tools.report.names import without_round
+
 __all__ = ["requirements_in_source"]
 
 
 def requirements_in_source(root: Path, nodeid: str) -> list[str]:
     """Ids named for the test by its function, class and module, closest first; empty when the source is not
     there."""
-    path, *names = nodeid.partition("[")[0].split("::")
+    path, *names = without_round(nodeid).partition("[")[0].split("::")
     marks = _marks(root / path)
     found: list[str] = []
     for depth in range(len(names), -1, -1):

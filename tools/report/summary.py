@@ -28,7 +28,8 @@ WIDTH = 110
 MESSAGE_LINES = 15
 #: Options that say which kernel or machine is tested; a rerun needs the same.
 _CARRIED = {
-    "--kernel": True, "--build": True, "--flavour": True, "--here": False, "--allow-disruptive": False,
+    "--kernel": True, "--build": True, "--flavour": True, "--repeat": True, "--seed": True,
+    "--here": False, "--allow-disruptive": False,
 }
 _CODES = {
     Outcome.PASS: "32",
@@ -36,7 +37,7 @@ _CODES = {
     Outcome.ERROR: "31",
     Outcome.MISS: "35",
     Outcome.SKIP: "33",
-    Outcome.NONE: "2",
+    Outcome.FLAKY: "35;1", Outcome.NONE: "2",
 }
 
 
@@ -64,9 +65,11 @@ def totals(verdict: Verdict) -> str:
         f"{counts.of(Outcome.FAIL)} failed",
         f"{counts.of(Outcome.SKIP)} skipped",
     ]
-    errors, missed = counts.of(Outcome.ERROR), counts.of(Outcome.MISS)
+    errors, flaky, missed = (counts.of(one) for one in (Outcome.ERROR, Outcome.FLAKY, Outcome.MISS))
     if errors:
         words.append(f"{errors} {'error' if errors == 1 else 'errors'}")
+    if flaky:
+        words.append(f"{flaky} flaky")
     if missed:
         words.append(f"{missed} missed")
     return f"{', '.join(words)} in {verdict.seconds:.1f} s"
@@ -156,7 +159,7 @@ def _expanded(verdict: Verdict, run_dir: Path, colour: bool) -> Iterator[str]:
     dialect = verdict.run.get("dialect")
     missed = [test for test in verdict.tests if test.outcome is Outcome.MISS]
     for test in verdict.tests:
-        if test.outcome not in (Outcome.FAIL, Outcome.ERROR):
+        if test.outcome not in (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY):
             continue
         level = verdict.level(test)
         kind = f", {test.kind}" if test.kind else ""
@@ -177,6 +180,20 @@ def _expanded(verdict: Verdict, run_dir: Path, colour: bool) -> Iterator[str]:
             yield f"  again:   {rerun_command(verdict, test)}"
         yield ""
     yield from _missed(missed)
+    yield from _repeated(verdict)
+
+
+def _repeated(verdict: Verdict) -> Iterator[str]:
+    """How often the tests ran, and how many of them gave different results."""
+    number = max((test.rounds for test in verdict.tests), default=1)
+    if number == 1:
+        return
+    seed = verdict.run.get("seed")
+    order = "in the same order" if seed is None else f"shuffled by seed {seed}"
+    flaky = verdict.counts.of(Outcome.FLAKY)
+    changed = f"{flaky} of {verdict.counts.total} tests changed their result"
+    yield f"{number} rounds, {order}: {changed if flaky else 'no result changed'}"
+    yield ""
 
 
 def _missed(tests: list[TestVerdict]) -> Iterator[str]:

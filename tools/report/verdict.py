@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tools.report.crash import KERNEL_DEATHS
 from tools.report.events import Event, Outcome
-from tools.report.names import chapter_of
+from tools.report.outcomes import NEVER_STARTED, TestVerdict, named, tests_of
 
 __all__ = [
     "DEVIATES",
@@ -32,7 +31,8 @@ __all__ = [
 
 #: Exit statuses of a run; tools/cli documents them for the user.
 HOLDS, DEVIATES, UNABLE, INCOMPLETE = 0, 1, 2, 3
-NEVER_STARTED = "never started"
+_DEVIATIONS = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
+_WORST_FIRST = (*_DEVIATIONS, Outcome.MISS, Outcome.PASS, Outcome.SKIP)
 
 
 class RequirementLike(Protocol):
@@ -47,35 +47,6 @@ class RequirementLike(Protocol):
     @property
     def statement(self) -> str: ...
     def expected(self, dialect: str) -> str | None: ...
-
-
-@dataclass(frozen=True)
-class TestVerdict:
-    """One test on one topology; `nodeid` begins with "guests::" for a kernel that died between two tests."""
-
-    __test__ = False  # not a test class, whatever pytest makes of the name
-
-    topology: str
-    nodeid: str
-    outcome: Outcome
-    requirements: tuple[str, ...]
-    kind: str | None = None
-    message: str = ""
-    detail: str = ""
-    duration: float = 0.0
-    slot: int | None = None
-    console: str | None = None
-    properties: tuple[tuple[str, str], ...] = ()
-    sections: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def chapter(self) -> str:
-        return chapter_of(self.requirements, self.nodeid)
-
-    @property
-    def bad(self) -> bool:
-        """Whether it shows a deviation or fails to show anything."""
-        return self.outcome in (Outcome.FAIL, Outcome.ERROR, Outcome.MISS)
 
 
 @dataclass(frozen=True)
@@ -94,7 +65,7 @@ class Tally:
     @property
     def outcome(self) -> Outcome:
         """The verdict of these tests together; "-" when there are none."""
-        for outcome in (Outcome.FAIL, Outcome.ERROR, Outcome.MISS, Outcome.PASS, Outcome.SKIP):
+        for outcome in _WORST_FIRST:
             if self.of(outcome):
                 return outcome
         return Outcome.NONE
@@ -122,7 +93,7 @@ class RequirementVerdict:
 
     @property
     def deviates(self) -> bool:
-        return self.outcome in (Outcome.FAIL, Outcome.ERROR)
+        return self.outcome in _DEVIATIONS
 
 
 @dataclass(frozen=True)
@@ -153,13 +124,13 @@ def judge(events: Iterable[Event], catalogue: Iterable[RequirementLike]) -> Verd
     found = list(events)
     run = next((event for event in found if event["event"] == "run-start"), {})
     plans: dict[str, Event] = {}
-    for event in _named(found, "plan"):
+    for event in named(found, "plan"):
         plans.setdefault(event["topology"], event)
     topologies = tuple(dict.fromkeys([*run.get("topologies", ()), *plans]))
-    tests = (*_tests(found, plans), *_deaths(found))
+    tests = tuple(tests_of(found, plans))
     requirements = tuple(_requirements(tests, topologies, catalogue, str(run.get("dialect") or "")))
     unplanned = tuple(name for name in topologies if name not in plans)
-    problems = tuple(_named(found, "problem"))
+    problems = tuple(named(found, "problem"))
     times = [float(event["time"]) for event in found if isinstance(event.get("time"), int | float)]
     verdict = Verdict(
         run,
@@ -173,63 +144,6 @@ def judge(events: Iterable[Event], catalogue: Iterable[RequirementLike]) -> Verd
     )
     object.__setattr__(verdict, "exit", _exit(verdict))
     return verdict
-
-
-def _named(events: Iterable[Event], name: str) -> Iterable[Event]:
-    return (event for event in events if event["event"] == name)
-
-
-def _tests(events: list[Event], plans: Mapping[str, Event]) -> Iterable[TestVerdict]:
-    results: dict[tuple[str, str], Event] = {}
-    for event in _named(events, "test"):
-        results.setdefault((event["topology"], event["nodeid"]), event)
-    started = {(event["topology"], event["nodeid"]) for event in _named(events, "test-start")}
-    planned = [(topology, nodeid) for topology, plan in plans.items() for nodeid in plan["tests"]]
-    for key in dict.fromkeys([*planned, *results]):
-        topology, nodeid = key
-        if key in results:
-            yield _result(results[key])
-        else:
-            ids = plans[topology].get("requirements", {}).get(nodeid, ())
-            message = "started, but the run ended before its result" if key in started else NEVER_STARTED
-            yield TestVerdict(topology, nodeid, Outcome.MISS, tuple(ids), message=message)
-
-
-def _deaths(events: Iterable[Event]) -> Iterable[TestVerdict]:
-    """Kernels that died while no test ran: no test's result shows it, so each counts as one that failed."""
-    for event in _named(events, "guest"):
-        if event.get("state") != "lost" or event.get("kind") not in KERNEL_DEATHS or event.get("nodeid"):
-            continue
-        after = f"after {event['after']}" if event.get("after") else "before its first test"
-        message = f"{event['kind']} between two tests, {after}: {event.get('reason')}"
-        yield TestVerdict(
-            event["topology"],
-            f"guests::slot{event.get('slot')}-boot{event.get('boot')}",
-            Outcome.FAIL,
-            (),
-            event["kind"],
-            message,
-            f"{message}\n\n{event.get('excerpt') or ''}".strip(),
-            slot=event.get("slot"),
-            console=event.get("console"),
-        )
-
-
-def _result(event: Event) -> TestVerdict:
-    return TestVerdict(
-        event["topology"],
-        event["nodeid"],
-        Outcome(event["outcome"]),
-        tuple(event.get("requirements") or ()),
-        event.get("kind"),
-        event.get("message") or "",
-        event.get("longrepr") or "",
-        float(event.get("duration") or 0),
-        event.get("slot"),
-        event.get("console"),
-        tuple((str(name), str(value)) for name, value in event.get("properties") or ()),
-        tuple((str(title), str(text)) for title, text in event.get("sections") or ()),
-    )
 
 
 def _requirements(
@@ -266,7 +180,7 @@ def _exit(verdict: Verdict) -> int:
         return UNABLE
     if not verdict.tests:
         return INCOMPLETE if "interrupted" in kinds else UNABLE
-    bad = [test for test in verdict.tests if test.outcome in (Outcome.FAIL, Outcome.ERROR)]
+    bad = [test for test in verdict.tests if test.outcome in _DEVIATIONS]
     if any(verdict.level(test) == "must" for test in bad):
         return DEVIATES
     if verdict.unplanned or verdict.counts.of(Outcome.MISS):

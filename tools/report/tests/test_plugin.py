@@ -508,3 +508,31 @@ def test_a_worker_that_hangs_while_it_collects_does_not_hang_the_run(project):
     code, output = run(project, deadline=5, silence=2, grace=2)
     assert code in (2, 3), output
     assert "nothing happened for a long time" in output
+
+
+@pytest.mark.parametrize("here", [False, True], ids=["workers", "here"])
+def test_a_result_that_changes_between_rounds_is_flaky(project, here):
+    write(project, '''
+RUN = Path(os.environ["RUN_DIR"])
+@requirement("ISO-02")
+@pytest.mark.parametrize("n", [1, 2])
+def test_steady(n, request):
+    assert [mark.args for mark in request.node.iter_markers("requirement")] == [("ISO-02",)]
+@requirement("ISO-04")
+def test_by_chance():
+    try:
+        (RUN / "once").mkdir()
+    except FileExistsError:
+        return
+    assert False, "only the first time"
+''')
+    code, output = run(project, "-p", "fixtures.repeat", "--repeat=3", "--seed=5", slots=2, here=here)
+    assert code == 1
+    assert len(events(project, "test")) == 9
+    assert "FLAKY fast test_it.py::test_by_chance (must, assertion)" in output, output
+    assert "results differ in 3 rounds: 2 PASS, 1 FAIL" in output
+    assert "3 rounds, in the same order: 1 of 3 tests changed their result" in output
+    assert "2 passed, 0 failed, 0 skipped, 1 flaky in " in output
+    junit = (project / "run" / "junit.xml").read_text()
+    assert 'type="flaky"' in junit
+    assert junit.count("<testcase ") == 3

@@ -171,3 +171,40 @@ def test_expectations_are_those_of_the_dialect_under_test():
         found = judge([start, *events], CATALOGUE.values())
         (row,) = [row for row in found.requirements if row.id == "ISO-02"]
         assert row.expected == expected
+
+
+PASS, FAIL, SKIP = "PASS", "FAIL", "SKIP"
+
+
+@pytest.mark.parametrize(
+    ("rounds", "outcome", "status"),
+    [
+        ([PASS, PASS, PASS], Outcome.PASS, HOLDS),
+        ([PASS, FAIL, PASS], Outcome.FLAKY, DEVIATES),
+        ([SKIP, PASS, PASS], Outcome.FLAKY, DEVIATES),
+        ([FAIL, "ERROR", FAIL], Outcome.FLAKY, DEVIATES),
+        ([FAIL, FAIL, FAIL], Outcome.FAIL, DEVIATES),
+        ([FAIL, FAIL, None], Outcome.FAIL, DEVIATES),
+        ([PASS, None, FAIL], Outcome.FLAKY, DEVIATES),
+        ([PASS, None, PASS], Outcome.MISS, INCOMPLETE),
+        ([None, None, None], Outcome.MISS, INCOMPLETE),
+        ([SKIP, SKIP, SKIP], Outcome.SKIP, HOLDS),
+    ],
+)
+def test_rounds_of_a_test_are_one_verdict(rounds, outcome, status):
+    names = ["a[x~1]", "a~2[x~1]", "a~3[x~1]"]
+    results = [result(name, one, "ISO-02") for name, one in zip(names, rounds, strict=True) if one]
+    found = verdict(plan(*names), *results)
+    (test,) = found.tests
+    assert (test.nodeid, test.outcome, test.rounds) == ("a[x~1]", outcome, 3)
+    (row,) = [row for row in found.requirements if row.id == "ISO-02"]
+    assert row.outcome is (outcome if results else Outcome.NONE)
+    assert found.exit == status
+
+
+def test_a_flaky_test_says_how_often_and_in_which_round():
+    results = [result("a", PASS, "ISO-02"), result("a~2", FAIL, "ISO-02"), result("a~3", PASS, "ISO-02")]
+    found = verdict(plan("a", "a~2", "a~3"), *results)
+    (test,) = found.tests
+    assert test.message.startswith("results differ in 3 rounds: 2 PASS, 1 FAIL\na~2 FAIL: ")
+    assert found.counts.of(Outcome.FLAKY) == 1
