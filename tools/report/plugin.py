@@ -18,10 +18,10 @@ import pytest
 from tools.report.crash import Death, boot_directory, boot_number, examine
 from tools.report.events import Kind, Outcome, RunLog, last_line
 from tools.report.live import Live
-from tools.report.merge import Merged, merge
+from tools.report.merge import Merged
 from tools.report.problems import Problems
-from tools.report.requirements import requirements_in_source
 from tools.report.rescue import Kill, Rescue, kill_guest
+from tools.report.results import Results
 from tools.report.sink import Sink
 from tools.report.watchdog import Watchdog
 from tools.report.workers import Workers, guard_replacement, slot_of
@@ -58,17 +58,12 @@ class ControllerPlugin:
     ) -> None:
         self.log, self.topology, self.run_dir = log, topology, run_dir
         self.live = live or Live()
-        self.planned: list[str] | None = None
-        self._known = frozenset(catalogue)
         self._accel = accel
-        self._requirements = {nodeid: list(ids) for nodeid, ids in (requirements or {}).items()}
-        self._config: pytest.Config | None = None
+        self._results = Results(log, self.live, topology, catalogue, requirements or {})
         self._dsession: Any = None
         self._distributed = False
         self._slots: set[int] = set()
         self._workers = Workers()
-        self._reports: dict[str, list[pytest.TestReport]] = {}
-        self._reported: set[str] = set()
         self._deaths: dict[Any, Death] = {}
         self._requeued: set[str] = set()
         self._problems = Problems(log, self.live, topology)
@@ -109,7 +104,7 @@ class ControllerPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Find out whether workers run the tests, and start the clock."""
-        self._config = session.config
+        self._results.root = session.config.rootpath
         self._dsession = session.config.pluginmanager.get_plugin("dsession")
         self._distributed = self._dsession is not None
         if self._distributed:
@@ -163,34 +158,15 @@ class ControllerPlugin:
     @pytest.hookimpl
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
         """The plan: what the first guest collected."""
-        self._plan(ids)
+        self._results.plan(ids)
 
     @pytest.hookimpl
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """The plan, when the tests run in this process."""
         for item in session.items:
             ids = [str(value) for name, value in item.user_properties if name == "requirement"]
-            self._requirements.setdefault(item.nodeid, ids)
-        self._plan([item.nodeid for item in session.items])
-
-    def _plan(self, ids: Sequence[str]) -> None:
-        if self.planned is not None:  # every guest collects the same
-            return
-        self.planned = list(ids)
-        self.log.write(
-            "plan",
-            topology=self.topology,
-            tests=self.planned,
-            requirements={nodeid: self._ids(nodeid) for nodeid in self.planned},
-        )
-        self.live.plan(len(self.planned))
-
-    def _ids(self, nodeid: str) -> list[str]:
-        if nodeid not in self._requirements:
-            root = self._config.rootpath if self._config else Path.cwd()
-            found = requirements_in_source(root, nodeid)
-            self._requirements[nodeid] = [name for name in found if not self._known or name in self._known]
-        return self._requirements[nodeid]
+            self._results.learn(item.nodeid, ids)
+        self._results.plan([item.nodeid for item in session.items])
 
     # --- problems
     # -----------------------------------------------------------------------------------------------
@@ -252,38 +228,11 @@ class ControllerPlugin:
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the phases of a test; the last one completes it."""
-        reports = self._reports.setdefault(report.nodeid, [])
         if str(report.when) == "???":  # pytest-xdist's own report for a worker that went away
-            self._on_crash(report, reports)
+            self._on_crash(report)
             return
-        reports.append(report)
-        if report.when == "teardown":
-            node = getattr(report, "node", None)
-            self._complete(report.nodeid, merge(reports), slot=slot_of(node) if node else None)
-            del self._reports[report.nodeid]
-
-    def _complete(self, nodeid: str, merged: Merged, *, slot: int | None, death: Death | None = None) -> None:
-        if nodeid in self._reported:
-            return
-        self._reported.add(nodeid)
-        ids = merged.requirements or self._ids(nodeid)
-        entry = self.log.write(
-            "test",
-            topology=self.topology,
-            nodeid=nodeid,
-            slot=slot,
-            outcome=merged.outcome,
-            kind=merged.kind,
-            requirements=ids,
-            duration=merged.duration,
-            phases=merged.phases,
-            message=merged.message,
-            longrepr=merged.longrepr,
-            properties=merged.properties,
-            sections=merged.sections,
-            console=death.console if death else None,
-        )
-        self.live.result(entry)
+        node = getattr(report, "node", None)
+        self._results.add(report, slot=slot_of(node) if node else None)
 
     # --- guests that went away
     # ----------------------------------------------------------------------------------
@@ -296,7 +245,7 @@ class ControllerPlugin:
             self._guest(slot, "down")
             return
         cut = self._workers.cut_short(node)
-        running = cut.nodeid if cut is not None and cut.nodeid not in self._reported else None
+        running = cut.nodeid if cut is not None and not self._results.has(cut.nodeid) else None
         death = self._deaths[node] = examine(self.run_dir, slot, self._rescue.hang_of(slot))
         reason = death.reason
         if death.kind is Kind.GUEST_LOST and "Not properly terminated" not in str(error):
@@ -320,18 +269,18 @@ class ControllerPlugin:
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Any) -> None:
         """Give a test back that was only next in line: it had not started when the guest went away."""
         cut = self._workers.cut_short(getattr(report, "node", None))
-        if (cut is None or cut.nodeid != crashitem) and crashitem not in self._reported:
+        if (cut is None or cut.nodeid != crashitem) and not self._results.has(crashitem):
             self._requeued.add(crashitem)
             sched.mark_test_pending(crashitem)
 
-    def _on_crash(self, report: pytest.TestReport, reports: list[pytest.TestReport]) -> None:
+    def _on_crash(self, report: pytest.TestReport) -> None:
         if report.nodeid in self._requeued:
             self._requeued.discard(report.nodeid)
             return
         node = getattr(report, "node", None)
         death = self._deaths.get(node) or Death(Kind.GUEST_LOST, str(report.longrepr))
         running = self._workers.started(report.nodeid)
-        before = merge(reports)
+        before = self._results.before(report.nodeid)
         text = f"{death.reason}\n\n{death.excerpt}" if death.excerpt else death.reason
         if before.longrepr:
             text += f"\n\nReported before the guest went away:\n{before.longrepr}"
@@ -345,8 +294,7 @@ class ControllerPlugin:
             before.properties,
             before.sections,
         )
-        self._complete(report.nodeid, merged, slot=slot_of(node), death=death)
-        self._reports.pop(report.nodeid, None)
+        self._results.complete(report.nodeid, merged, slot=slot_of(node), death=death)
 
     def _on_boot_failure(self, node: Any, error: BaseException) -> None:
         slot = slot_of(node)
@@ -356,4 +304,4 @@ class ControllerPlugin:
     def _on_stuck(self, nodeid: str, reason: str, stack: str) -> None:
         text = f"{reason}\n\n{stack}"
         merged = Merged(Outcome.FAIL, Kind.HANG, f"hang: {reason}", text, self._rescue.deadline)
-        self._complete(nodeid, merged, slot=None)
+        self._results.complete(nodeid, merged, slot=None)
