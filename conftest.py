@@ -12,9 +12,12 @@ pytest_plugins = [
     "fixtures.knobs",
     "fixtures.cgroups",
     "fixtures.memory",
+    "fixtures.property",
     "fixtures.process",
     "fixtures.pressure",
     "fixtures.invariants",
     "fixtures.kmemleak",
     "fixtures.failure",
+    "fixtures.whole",
+    "fixtures.faults",
 ]

@@ -24,6 +24,7 @@ VERBS = {
     "doctor": "what this machine can do, found by trying it",
     "kernel": "build, list and remove reference kernels",
     "shell": "a guest with private nodes, for people",
+    "faults": "break the kernel hook by hook: which tests notice, and does every test have one it notices",
     "report": "the reports of a run once more, also of one that was killed",
     "list": "requirements and the tests that certify them",
 }

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From the events of a session to what became of each fault: caught by what, survived, or caught too much."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from tools.kernel.faults import Fault
+from tools.report.events import Event, Outcome
+
+PREFIX = "faults::"
+RED = ("failed", "error")
+_MARK = re.compile(r"pnode-fault: (?P<fault>\S+) (?P<part>\S+) (?P<test>selftests/\S.*?)\s*$")
+
+
+class Fate(StrEnum):
+    """What became of a fault."""
+
+    CAUGHT = "caught"
+    SURVIVED = "survived"  # its tests ran and were green
+    UNPROVED = "unproved"  # a test was red, and is red without the fault, too
+    UNTESTED = "untested"  # no test of its requirements ran
+    ABSENT = "absent"  # this kernel does not have it
+    LOST = "lost"  # no result
+
+
+@dataclass(frozen=True)
+class Red:
+    """A test that was red: for a requirement, or a control test. `how` is what it said."""
+
+    test: str
+    part: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault."""
+
+    fault: str
+    fate: Fate
+    crashed: str = ""  # how the guest ended
+    reds: tuple[Red, ...] = ()
+    green: tuple[str, ...] = ()  # requirements whose tests stayed green, of those that were tried
+    tests: int = 0
+    control: int = 0  # control tests that ran
+    unclean: tuple[str, ...] = ()  # what it left behind
+    late: bool = False
+    seconds: float = 0.0
+    note: str = ""
+
+    @property
+    def caught_by(self) -> list[Red]:
+        """The tests of its requirements that were red."""
+        return [red for red in self.reds if red.part != "control"]
+
+    @property
+    def over_caught(self) -> list[Red]:
+        """The control tests that were red."""
+        return [red for red in self.reds if red.part == "control"]
+
+    @property
+    def good(self) -> bool:
+        """Caught, and nothing that has to do with it was red."""
+        return self.fate is Fate.CAUGHT and not self.over_caught
+
+    def json(self) -> dict[str, Any]:
+        """Return it for machines."""
+        return asdict(self) | {"good": self.good}
+
+
+@dataclass
+class Matrix:
+    """All faults of a run, and how long it took (seconds)."""
+
+    rows: list[Row] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        """Whether every fault was caught and no control test was red."""
+        return all(row.good for row in self.rows)
+
+    def count(self, fate: Fate) -> int:
+        """Return how many faults had this fate."""
+        return sum(row.fate is fate for row in self.rows)
+
+
+def build(faults: Sequence[Fault], events: Iterable[Event], run_dir: Path) -> Matrix:
+    """Join the faults of a plan with the events of its session."""
+    found = {str(event["nodeid"]): event for event in events if event["event"] == "test"}
+    return Matrix([_row(fault, found.get(PREFIX + fault.name), run_dir) for fault in faults])
+
+
+def _row(fault: Fault, event: Event | None, run_dir: Path) -> Row:
+    if event is None:
+        return Row(fault.name, Fate.LOST, note="no result; the guest was lost before it began")
+    seconds = round(float(event.get("duration") or 0.0), 1)
+    record = next((value for name, value in event.get("properties") or () if name == "fault"), None)
+    if record is None:
+        return _crashed(fault, event, run_dir)
+    if event["outcome"] != Outcome.PASS:
+        return Row(fault.name, Fate.ABSENT, note=str(event.get("message") or ""), seconds=seconds)
+    return _examined(fault, json.loads(record), seconds)
+
+
+def _examined(fault: Fault, record: Mapping[str, Any], seconds: float) -> Row:
+    ran = [one for one in record["ran"] if one["part"] != "again"]
+    reds = tuple(Red(one["test"], one["part"], one["message"]) for one in ran if one["outcome"] in RED)
+    named = [red for red in reds if red.part != "control"]
+    again = [one for one in record["ran"] if one["part"] == "again"]
+    tried = {one["part"] for one in ran if one["part"] != "control"}
+    note = "no test on this topology for " + ", ".join(record["without"]) if record["without"] else ""
+    if any(one["outcome"] in RED for one in again):
+        fate, note = Fate.UNPROVED, f"red without the fault, too: {again[0]['message']}"
+    elif named:
+        fate = Fate.CAUGHT
+    else:
+        fate = Fate.SURVIVED if tried else Fate.UNTESTED
+    return Row(
+        fault.name,
+        fate,
+        reds=reds,
+        green=tuple(sorted(tried - {red.part for red in named})),
+        tests=sum(one["part"] != "control" for one in ran),
+        control=sum(one["part"] == "control" for one in ran),
+        unclean=tuple(record["unclean"]),
+        late=bool(record["late"]),
+        seconds=seconds,
+        note=note,
+    )
+
+
+def _crashed(fault: Fault, event: Event, run_dir: Path) -> Row:
+    """The guest went away: the last mark on its console names the test."""
+    how = f"{event.get('kind')}: {event.get('message')}"
+    last = _last_mark(fault, run_dir / str(event.get("console") or ""))
+    if last is None:
+        return Row(fault.name, Fate.LOST, crashed=how, note="the guest ended before a test had begun")
+    part, test = last
+    fate = Fate.SURVIVED if part == "control" else Fate.UNPROVED if part == "again" else Fate.CAUGHT
+    note = "" if fault.crashes else "ended its guest, and is not marked `crashes`"
+    return Row(fault.name, fate, crashed=how, reds=(Red(test, part, how),), tests=1, note=note)
+
+
+def _last_mark(fault: Fault, console: Path) -> tuple[str, str] | None:
+    try:
+        text = console.read_text(errors="replace")
+    except OSError:
+        return None
+    marks = [
+        mark for line in text.splitlines() if (mark := _MARK.search(line)) and mark["fault"] == fault.name
+    ]
+    return (marks[-1]["part"], marks[-1]["test"]) if marks else None

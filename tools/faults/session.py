@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs a plan: one pytest session whose items are faults and whose workers are guests."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from helpers import catalogue
+from tools.cli import collect, rundir, session
+from tools.cli.certify import suite_version
+from tools.cli.subject import Subject
+from tools.errors import UserError
+from tools.faults import matrix, plan
+from tools.faults.matrix import Matrix
+from tools.guest import topology as topologies
+from tools.guest.topology import Topology
+from tools.kernel import faults as data
+from tools.kernel.faults import Fault
+from tools.report import ControllerPlugin, RunLog
+from tools.report.events import FILE, SCHEMA, Event
+from tools.report.live import Live
+
+TOPOLOGY = "fast"
+DEADLINE = 240.0  # seconds a fault may take until its guest is ended
+STANDSTILL = 180.0
+
+
+class Unsupported(UserError):
+    """The kernel cannot be broken on purpose."""
+
+
+def requirements(tests: Sequence[collect.Collected]) -> dict[str, tuple[str, ...]]:
+    """Return the requirements of each control test. Raises UserError for one that does not exist (here)."""
+    known = {test.nodeid: test.requirements for test in tests}
+    names = data.control()
+    for name in names:
+        if name not in known:
+            raise UserError(f"{data.CONTROL.name}: no test {name} on topology {TOPOLOGY}")
+    return {name: known[name] for name in names}
+
+
+def files(
+    faults: Sequence[Fault], tests: Sequence[collect.Collected], control: Mapping[str, object]
+) -> list[str]:
+    """Return the test files that have the tests of the plan: others need not be collected."""
+    wanted = {name for fault in faults for name in fault.turns_red}
+    return sorted(
+        {
+            test.nodeid.partition("::")[0]
+            for test in tests
+            if wanted & set(test.requirements) or test.nodeid in control
+        }
+    )
+
+
+def run(
+    faults: Sequence[Fault],
+    kernel: Subject,
+    known: catalogue.Catalogue,
+    *,
+    guests: int | None = None,
+    every: bool = False,
+    output: Path | None = None,
+    argv: Sequence[str] = (),
+) -> tuple[Matrix, Path]:
+    """Break the kernel in each of these ways; return what became of it, and the run's directory.
+
+    Raises UserError when no guest can be had.
+    """
+    place = topologies.load(TOPOLOGY)
+    faults = plan.order(faults)
+    tests = collect.collect_tests((), session.environment(place))
+    control = requirements(tests)
+    with rundir.new(output) as run_dir, RunLog(run_dir / FILE) as log:
+        began = time.monotonic()
+        log.write(
+            "run-start",
+            schema=SCHEMA,
+            run=run_dir.name,
+            suite=suite_version(),
+            kernel=kernel.event(),
+            topologies=[place.name],
+            catalogue_hash=known.hash,
+            argv=list(argv),
+            dialect=None,
+        )
+        words = ["--faults", plan.encode(faults, control, every), *files(faults, tests, control)]
+        _session(place, kernel, faults, words, run_dir, log, known, guests)
+        result = matrix.build(faults, log.events, run_dir)
+        result.seconds = round(time.monotonic() - began, 1)
+        log.write("faults", rows=[row.json() for row in result.rows], seconds=result.seconds)
+        return result, run_dir
+
+
+def _session(
+    place: Topology,
+    kernel: Subject,
+    faults: Sequence[Fault],
+    words: Sequence[str],
+    run_dir: Path,
+    log: RunLog,
+    known: catalogue.Catalogue,
+    wanted: int | None,
+) -> None:
+    count = min(len(faults), wanted or session.default_guests(place, os.sched_getaffinity(0)))
+    guests = session.Guests(place, kernel.image, kernel.module(), count)
+    with session.started(guests, run_dir) as running:
+        session.check_record(running.record)
+        session.say(f"{place.name}: {count} guests up under {running.accel.name}, {len(faults)} faults")
+        plugin = ControllerPlugin(
+            log,
+            known,
+            place.name,
+            run_dir,
+            Progress(len(faults)),
+            DEADLINE * running.pace,
+            silence=(DEADLINE + STANDSTILL) * running.pace,
+            accel=running.accel.name,
+            requirements={matrix.PREFIX + fault.name: list(fault.turns_red) for fault in faults},
+        )
+        arguments = [
+            *session.common_arguments(),
+            *("--dist=load", "--maxschedchunk=1", f"--max-worker-restart={2 * len(faults) + count}"),
+            *(word for tx in running.tx() for word in ("--tx", tx)),
+            *words,
+        ]
+        session.session(arguments, plugin, session.environment(place))
+
+
+class Progress(Live):
+    """A line for each fault that is done."""
+
+    def __init__(self, total: int) -> None:
+        self._done, self._total = 0, total
+
+    def result(self, test: Event) -> None:
+        self._done += 1
+        name = str(test["nodeid"]).removeprefix(matrix.PREFIX)
+        session.say(f"[{self._done:{len(str(self._total))}}/{self._total}] {name} {test['duration']:.1f} s")
+
+    def note(self, message: str) -> None:
+        session.say(message)
