@@ -148,6 +148,11 @@ class TestModule:
         if fd >= 0:
             os.close(fd)
 
+    def reopen(self, path: str | os.PathLike[str] = DEVICE) -> None:
+        """Another descriptor in place of one that was closed, for a module that was loaded anew meanwhile."""
+        self.close()
+        self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
     def __enter__(self) -> Self:
         return self
 
