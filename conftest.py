@@ -12,7 +12,6 @@ pytest_plugins = [
     "fixtures.knobs",
     "fixtures.cgroups",
     "fixtures.memory",
-    "fixtures.property",
     "fixtures.process",
     "fixtures.pressure",
     "fixtures.invariants",
