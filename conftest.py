@@ -14,6 +14,7 @@ pytest_plugins = [
     "fixtures.memory",
     "fixtures.process",
     "fixtures.pressure",
+    "fixtures.tiers",
     "fixtures.invariants",
     "fixtures.kmemleak",
     "fixtures.failure",
