@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""CRM-01, CRM-02, CRM-12: what registration asks for, and what it opens."""
+
+import pytest
+
+from fixtures.nodes import PrivateRange
+from fixtures.requirement import requirement
+from fixtures.tiers import LowerNode
+from helpers import kmsg, syscalls
+from helpers.constants import Mode
+from helpers.memory import Mapping
+from helpers.nodes import Node, kernel_thread_names
+from helpers.outcome import OK, outcome
+from helpers.testmod import NodeFlags, Ops, Owner
+from selftests.cram.arrival import MakeCram
+from selftests.services.targets import sources_of
+
+OPENED = Ops.MIGRATION | Ops.DEMOTION | Ops.NUMA_BALANCING | Ops.PROTECT_WRITE | Ops.RECLAIM
+
+
+@requirement("CRM-01")
+def test_not_a_private_node(unplugged: PrivateRange, ordinary_node: Node) -> None:
+    for nid in (ordinary_node.nid, unplugged.nid, -1, 1 << 20):
+        assert outcome(unplugged.mod.cram_register, nid, Owner.NULL) == "EINVAL", f"node {nid}"
+
+
+@requirement("CRM-01")
+def test_owners(cram: MakeCram) -> None:
+    node = cram()
+    found = {owner.name: outcome(node.mod.cram_register, node.nid, owner) for owner in Owner}
+    assert found == {"NODE": OK, "NULL": "EBUSY", "STRANGER": "EBUSY"}, f"{node}"
+    assert node.state().ops_flags == OPENED, f"{node}: a refusal changed the ops"
+
+
+@requirement("CRM-01")
+def test_what_it_opens(lower_node: LowerNode, ordinary_nodes: list[Node]) -> None:
+    """And closes again: registered, unregistered, and the same once more."""
+    node, start = lower_node(), kmsg.next_seq()
+    everywhere = {one.nid for one in ordinary_nodes}
+    for _ in range(2):
+        node.mod.cram_register(node.nid)
+        assert node.state().ops_flags == OPENED, f"{node}: {Ops(node.state().ops_flags)!r}"
+        assert sources_of(node.nid, kmsg.read(start)) == everywhere, f"{node} as a demotion target"
+        node.mod.cram_unregister(node.nid)
+        assert node.state().ops_flags == 0, f"{node}: {Ops(node.state().ops_flags)!r}"
+        assert sources_of(node.nid, kmsg.read(start)) == set(), f"{node} as a demotion target"
+
+
+@requirement("CRM-02")
+def test_kswapd(lower_node: LowerNode) -> None:
+    node = lower_node()
+    seen = []
+    for step in (lambda _nid: None, node.mod.cram_register, node.mod.cram_unregister):
+        step(node.nid)
+        by_name = f"kswapd{node.nid}" in kernel_thread_names()
+        assert by_name is bool(node.state().flags & NodeFlags.KSWAPD)
+        seen.append(by_name)
+    assert seen == [False, True, False], "kswapd before, with and after the registration"
+
+
+@requirement("CRM-12")
+@pytest.mark.parametrize("mode", [Mode.BIND, Mode.PREFERRED, Mode.INTERLEAVE, Mode.PREFERRED_MANY])
+def test_no_policy_names_it(cram: MakeCram, ordinary_node: Node, mode: Mode) -> None:
+    node = cram()
+    with Mapping.anonymous(1) as memory:
+        for nodes in ([node.nid], [ordinary_node.nid, node.nid]):
+            found = outcome(memory.bind, mode, nodes), outcome(syscalls.set_mempolicy, mode, nodes)
+            assert found == ("EINVAL", "EINVAL"), f"{nodes} by mbind and by set_mempolicy"
+        memory.bind(mode, [ordinary_node.nid])
