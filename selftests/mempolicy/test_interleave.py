@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """MPL-04: INTERLEAVE and WEIGHTED_INTERLEAVE with private nodes among the nodes."""
 
-from pathlib import Path
-
 import pytest
 
 from fixtures.knobs import KnobSetter
@@ -10,29 +8,13 @@ from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from fixtures.selection import core
 from helpers.constants import Mode
-from helpers.residency import Residency
 from helpers.testmod import TestModule
 from selftests.mempolicy.placing import HUGE, Faulted, fault
+from selftests.mempolicy.shares import assert_shares, set_weights
 
 MASKS = ("DP", "PQ", "DPQ", "DEP")
 ROUND = 24  # pages: a multiple of every number of nodes above
 MANY = 10_000
-TOLERANCE = 0.05
-WEIGHTS = Path("/sys/kernel/mm/mempolicy/weighted_interleave")
-
-
-def shares(where: Residency, weights: dict[int, int]) -> dict[int, float]:
-    """Pages found on each node as a fraction of those that its weight promises."""
-    whole = sum(weights.values())
-    return {nid: where.counts[nid] * whole / (len(where.nodes) * weight) for nid, weight in weights.items()}
-
-
-def assert_shares(where: Residency, weights: dict[int, int]) -> None:
-    assert set(where.counts) == set(weights), f"weights {weights}: {where}"
-    found = shares(where, weights)
-    assert all(abs(share - 1) <= TOLERANCE for share in found.values()), (
-        f"weights {weights}: {where}; {found}"
-    )
 
 
 @requirement("MPL-04")
@@ -78,11 +60,3 @@ def test_weights_decide_the_ratio(
     by_node = {nodes[letter]: weight for letter, weight in weights.items()}
     set_weights(knob, by_node)
     assert_shares(faulted(Mode.WEIGHTED_INTERLEAVE, list(by_node), MANY), by_node)
-
-
-def set_weights(knob: KnobSetter, weights: dict[int, int]) -> None:
-    """Weights of the nodes until the test ends; kernels that choose weights by themselves stop doing so."""
-    if (WEIGHTS / "auto").exists():
-        knob(str(WEIGHTS / "auto"), "false")
-    for nid, weight in weights.items():
-        knob(str(WEIGHTS / f"node{nid}"), weight)

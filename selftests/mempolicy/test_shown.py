@@ -2,7 +2,6 @@
 """MPL-07: what of a policy is shown, and that its internal flag is neither shown nor taken."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -24,6 +23,7 @@ from helpers.nodemask import NodeMask
 from helpers.outcome import outcome
 from helpers.testmod import TestModule
 from selftests.mempolicy.placing import PAGES, task_policy
+from selftests.mempolicy.shown import numa_maps
 from selftests.oracle import located, placed
 
 INTERNAL = 1 << 5  # MPOL_F_PRIVATE of the kernel
@@ -44,13 +44,6 @@ each_policy = pytest.mark.parametrize(
     POLICIES,
     ids=[f"{mode_name(mode).lower().replace('|', '-')}-{mask}" for mode, mask, _text in POLICIES],
 )
-
-
-def numa_maps(addr: int, pid: int | str = "self") -> str:
-    """What numa_maps says of the range at `addr`, policy first."""
-    lines = Path(f"/proc/{pid}/numa_maps").read_text().splitlines()
-    (line,) = (line for line in lines if line.startswith(f"{addr:x} "))
-    return line.partition(" ")[2]
 
 
 @requirement("MPL-07")

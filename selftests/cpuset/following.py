@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A task with memory under a policy, looked at again and again while its cpuset changes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from helpers import syscalls
+from helpers.constants import MPOL_F_ADDR, Mode
+from helpers.memory import Mapping
+from helpers.nodemask import NodeMask
+from helpers.residency import Residency, residency
+from selftests.mempolicy.shown import numa_maps
+
+PAGES = 16
+TURNS = 6
+
+
+@dataclass
+class Seen:
+    """What a turn found: the policy (mode, nodes) and its text in numa_maps, where the pages touched in this
+    turn are, and where all are."""
+
+    mode: int
+    nodes: NodeMask
+    text: str
+    fresh: Residency
+    all: Residency
+
+    def __str__(self) -> str:
+        return f"policy {self.text}; fresh pages {self.fresh}; all {self.all}"
+
+
+def following(by: str, mode: int, nids: list[int]) -> Iterator[Seen]:
+    """Memory under that policy, by "mbind" or "set_mempolicy"; at each turn a few more pages are touched. The
+    contents of all are checked at each turn."""
+    with Mapping.anonymous(TURNS * PAGES) as memory:
+        if by == "mbind":
+            memory.bind(mode, nids)
+        else:
+            syscalls.set_mempolicy(mode, nids)
+        for first in range(0, TURNS * PAGES, PAGES):
+            memory.touch(first=first, count=PAGES)
+            found = residency(memory)
+            fresh = slice(first, first + PAGES)
+            policy = syscalls.get_mempolicy(memory.addr, MPOL_F_ADDR) if by == "mbind" else None
+            shown, mask = policy or syscalls.get_mempolicy()
+            text = numa_maps(memory.addr).split()[0]
+            yield Seen(shown, mask, text, Residency(found.nodes[fresh], found.frames[fresh]), found)
+            memory.verify(count=first + PAGES)
+        syscalls.set_mempolicy(Mode.DEFAULT)

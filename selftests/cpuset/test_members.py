@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""CPS-01 and CPS-02: private nodes as members of cpusets."""
+
+import pytest
+
+from fixtures.cgroups import CpusetFactory
+from fixtures.nodes import OpenNode, PrivateNode, PrivateRange
+from fixtures.process import ChildFactory
+from fixtures.requirement import requirement
+from fixtures.selection import core
+from helpers import syscalls
+from helpers.cgroup import Cgroup, mems_allowed
+from helpers.constants import MPOL_F_MEMS_ALLOWED, Mode
+from helpers.memory import Mapping
+from helpers.nodemask import NodeMask
+from helpers.nodes import Node
+from helpers.outcome import OK, outcome
+from helpers.residency import Residency, residency
+from helpers.testmod import Entry, TestModule
+from helpers.wait import wait_until
+from selftests.cpuset.conftest import ids
+from selftests.cpuset.following import PAGES
+from selftests.mempolicy.placing import OPEN
+
+#: Modes that take a mask.
+MODES = (Mode.BIND, Mode.PREFERRED, Mode.PREFERRED_MANY, Mode.INTERLEAVE, Mode.WEIGHTED_INTERLEAVE)
+
+
+def attempts(mask: list[int]) -> dict[str, tuple[str, str]]:
+    """For a child: what mbind() and set_mempolicy() say to the mask, by mode."""
+    with Mapping.anonymous(1) as memory:
+        found = {}
+        for mode in MODES:
+            found[mode.name] = (
+                outcome(memory.bind, mode, mask),
+                outcome(syscalls.set_mempolicy, mode, mask),
+            )
+        syscalls.set_mempolicy(Mode.DEFAULT)
+        return found
+
+
+def bound(nids: list[int]) -> Residency:
+    """For a child: where memory bound to the nodes is; without nodes: where memory without a policy is."""
+    with Mapping.anonymous(PAGES) as memory:
+        if nids:
+            memory.bind(Mode.BIND, nids)
+        memory.touch()
+        memory.verify()
+        return residency(memory)
+
+
+def allowed() -> tuple[NodeMask, NodeMask]:
+    return mems_allowed(), syscalls.get_mempolicy(None, MPOL_F_MEMS_ALLOWED)[1]
+
+
+@requirement("CPS-01")
+@core
+@pytest.mark.parametrize("opened", [False, True], ids=["closed", "open"])
+def test_root_has_the_node(
+    unplugged: PrivateRange, cpuset: CpusetFactory, ordinary_nodes: list[Node], opened: bool
+) -> None:
+    """The root and a child that asked for nothing, from the plug on and until the unplug."""
+    ordinary, inner = {node.nid for node in ordinary_nodes}, cpuset()
+
+    def effective() -> tuple[set[int], set[int]]:
+        return set(Cgroup.root().mems_effective()), set(inner.mems_effective())
+
+    assert effective() == (ordinary, ordinary), "the control: nothing is plugged"
+    node = unplugged.plug(ops=OPEN if opened else None)
+    both = ordinary | {node.nid}
+    wait_until(lambda: effective() == (both, both), 5, lambda: f"{both} in root and child: {effective()}")
+    node.unplug()
+    wait_until(lambda: effective() == (ordinary, ordinary), 5, lambda: f"{ordinary} in both: {effective()}")
+
+
+@requirement("CPS-01")
+@core
+@pytest.mark.parametrize("mems", ["DP", "EP", "DEP", "DPQ", "D"])
+def test_child_is_given_what_it_asks_for(
+    nodes: dict[str, int], child: ChildFactory, cpuset: CpusetFactory, mems: str
+) -> None:
+    wanted = set(ids(nodes, mems))
+    group = cpuset(wanted)
+    assert set(group.mems()) == set(group.mems_effective()) == wanted
+    for found in child(allowed, cgroup=group):
+        assert set(found) == wanted, "of a task inside"
+    inner = cpuset(parent=group)
+    assert set(inner.mems_effective()) == wanted, "of a group inside"
+
+
+@requirement("CPS-01")
+@core
+@pytest.mark.parametrize("mems", ["D", "DE", "DQ"])
+def test_policies_may_not_name_a_node_outside(
+    nodes: dict[str, int], child: ChildFactory, cpuset: CpusetFactory, mems: str
+) -> None:
+    outside, inside = cpuset(ids(nodes, mems)), cpuset(ids(nodes, mems + "P"))
+    refused = {mode.name: ("EINVAL", "EINVAL") for mode in MODES}
+    assert child(attempts, [nodes["P"]], cgroup=outside) == refused
+    assert child(attempts, [nodes["P"]], cgroup=inside) == dict.fromkeys(refused, (OK, OK)), "the control"
+    where = child(bound, [nodes["P"]], cgroup=inside)
+    assert where.all_on(nodes["P"]), f"BIND P from {inside.mems_effective()}: {where}"
+
+
+@requirement("CPS-01")
+@core
+def test_node_outside_is_dropped_beside_one_inside(
+    nodes: dict[str, int], child: ChildFactory, cpuset: CpusetFactory
+) -> None:
+    """As an ordinary node would be: mbind(2) wants one node that is allowed."""
+    for mask, mems, expected in (("DP", "D", "D"), ("EP", "EQ", "E"), ("DE", "E", "E"), ("PQ", "DQ", "Q")):
+        where = child(bound, ids(nodes, mask), cgroup=cpuset(ids(nodes, mems)))
+        assert where.all_on(nodes[expected]), f"BIND {mask} from a cpuset {mems}: {where}"
+
+
+@requirement("CPS-02")
+@core
+@pytest.mark.parametrize("above", ["DP", "EP", "DEPQ"])
+def test_private_node_alone_comes_with_ordinary_ones(
+    nodes: dict[str, int], child: ChildFactory, cpuset: CpusetFactory, above: str
+) -> None:
+    parent = cpuset(ids(nodes, above))
+    group = cpuset([nodes["P"]], parent=parent)
+    ordinary = set(ids(nodes, above)) & {nodes["D"], nodes["E"]}
+    where = child(bound, [], cgroup=group)
+    assert where.absent == 0, f"{where}"
+    assert set(where.counts) <= ordinary, f"no policy, cpuset {{P}} below {above} of {nodes}: {where}"
+    of_p = child(bound, [nodes["P"]], cgroup=group)
+    assert of_p.all_on(nodes["P"]), f"BIND P: {of_p}"
+    for found in child(allowed, cgroup=group):
+        assert set(found) == ordinary | {nodes["P"]}, f"cpuset {{P}} below {above} of {nodes}"
+
+
+@requirement("CPS-02")
+@core
+def test_private_nodes_of_the_ancestor_are_not_given_away(
+    nodes: dict[str, int], child: ChildFactory, cpuset: CpusetFactory
+) -> None:
+    parent = cpuset(ids(nodes, "DPQ"))
+    group = cpuset([nodes["P"]], parent=parent)
+    assert set(child(attempts, [nodes["Q"]], cgroup=group).values()) == {("EINVAL", "EINVAL")}
+    assert set(child(attempts, [nodes["Q"]], cgroup=parent).values()) == {(OK, OK)}, "the control"
+
+
+@requirement("CPS-02")
+@core
+def test_nearest_ancestor_with_ordinary_nodes(
+    nodes: dict[str, int], child: ChildFactory, cpuset: CpusetFactory
+) -> None:
+    """Root has D and E, the middle E and P, the next only P, the last P again."""
+    middle = cpuset(ids(nodes, "EP"))
+    last = cpuset([nodes["P"]], parent=cpuset([nodes["P"]], parent=middle))
+    where = child(bound, [], cgroup=last)
+    assert where.all_on(nodes["E"]), f"no policy, cpuset {{P}} in {{P}} in {{E,P}}: {where}"
+
+
+def objects(mod: TestModule, entry: Entry, size: int) -> set[int]:
+    """For a child: nodes of kernel objects that it has made."""
+    with mod.alloc(entry, -1, gfp=mod.gfp.KERNEL | mod.gfp.HARDWALL, count=16, size=size) as got:
+        return set(got.on_node)
+
+
+@requirement("CPS-02")
+@core
+@pytest.mark.parametrize("entry", [Entry.FOLIO_ALLOC_TASK, Entry.KMALLOC_NODE], ids=["pages", "slab"])
+def test_the_kernels_own_memory_is_on_ordinary_nodes(
+    nodes: dict[str, int], mod: TestModule, child: ChildFactory, cpuset: CpusetFactory, entry: Entry
+) -> None:
+    group = cpuset([nodes["P"]], parent=cpuset(ids(nodes, "EP")))
+    size = 64 << 10 if entry is Entry.KMALLOC_NODE else 0
+    assert child(objects, mod, entry, size, cgroup=group) == {nodes["E"]}
+
+
+@requirement("CPS-02")
+@core
+def test_closed_private_node_alone(
+    second_closed_node: PrivateNode, open_node: OpenNode, ordinary_nodes: list[Node], child: ChildFactory,
+    cpuset: CpusetFactory,
+) -> None:  # fmt: skip
+    """Tasks live on the ancestor's ordinary nodes; the node is theirs in name only."""
+    open_node(OPEN)
+    group = cpuset([second_closed_node.nid])
+    where = child(bound, [], cgroup=group)
+    assert where.absent == 0, f"{where}"
+    assert set(where.counts) <= {node.nid for node in ordinary_nodes}, f"cpuset {{closed}}: {where}"
+    found = child(attempts, [second_closed_node.nid], cgroup=group)
+    assert set(found.values()) == {("EINVAL", "EINVAL")}

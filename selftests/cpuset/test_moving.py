@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""CPS-06: tasks with pages on P that move to another cpuset, with and without memory_migrate."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from fixtures.cgroups import CpusetFactory
+from fixtures.nodes import OpenNode, PrivateNode
+from fixtures.process import Child, ChildFactory
+from fixtures.requirement import requirement
+from fixtures.selection import core
+from helpers.cgroup import Cgroup, cpuset_v1
+from helpers.constants import Mode
+from helpers.memory import Mapping
+from helpers.nodes import Node
+from helpers.residency import Residency, residency
+from helpers.testmod import Callback, Ops
+from helpers.wait import wait_until
+from selftests.cpuset.conftest import ids
+from selftests.cpuset.following import PAGES
+
+LETTERS = "DEPQ"
+
+
+def owner(nids: list[int]) -> Iterator[Residency]:
+    """Pages on each of the nodes, without a policy from then on; thereafter a look at them at each turn."""
+    with Mapping.anonymous(len(nids) * PAGES) as memory:
+        for index, nid in enumerate(nids):
+            part = {"first": index * PAGES, "count": PAGES}
+            memory.bind(Mode.BIND, [nid], **part)
+            memory.touch(**part)
+        memory.bind(Mode.DEFAULT, ())
+        while True:
+            memory.verify()
+            yield residency(memory)
+
+
+def by_node(found: Residency, letters: str) -> dict[str, set[int | None]]:
+    """Where the pages are that began on each of the nodes."""
+    return {
+        letter: set(found.nodes[index * PAGES : (index + 1) * PAGES]) for index, letter in enumerate(letters)
+    }
+
+
+@pytest.fixture
+def moved(nodes: dict[str, int], child: ChildFactory) -> Callable[..., tuple[Child, Residency, Residency]]:
+    """`moved(before, after, letters)`: a task with pages on these nodes goes from one cpuset to the other;
+    where its pages were and are."""
+
+    def move(before: Cgroup, after: Cgroup, letters: str) -> tuple[Child, Residency, Residency]:
+        worker = child.start(owner, ids(nodes, letters), cgroup=before)
+        first = worker.step()
+        assert first.nodes == [nodes[letter] for letter in letters for _page in range(PAGES)], f"{first}"
+        after.attach(worker.pid)
+        return worker, first, worker.step()
+
+    return move
+
+
+@requirement("CPS-06")
+@core
+@pytest.mark.parametrize(
+    ("before", "after"), [("DP", "D"), ("DP", "E"), ("EP", "D"), ("DPQ", "DQ"), ("DEP", "E")]
+)
+def test_pages_leave_a_node_that_is_lost(
+    nodes: dict[str, int], cpuset: CpusetFactory, moved: Callable[..., object], before: str, after: str
+) -> None:
+    """Version 2 cpusets migrate always."""
+    _worker, _first, now = moved(cpuset(ids(nodes, before)), cpuset(ids(nodes, after)), before)
+    found = by_node(now, before)
+    left = {nodes[letter] for letter in after if letter in "DE"}
+    assert found["P"] <= left, f"{before} to {after} of {nodes}: {now}"
+    for letter in set(before) & set(after):
+        assert found[letter] == {nodes[letter]}, f"{before} to {after} of {nodes}, those on {letter}: {now}"
+
+
+@requirement("CPS-06")
+@core
+@pytest.mark.parametrize(
+    ("before", "after"), [("D", "DP"), ("D", "EP"), ("E", "DPQ"), ("DP", "EP"), ("DP", "EQ"), ("DQ", "DP")]
+)
+def test_nothing_is_moved_to_a_private_node(
+    nodes: dict[str, int], cpuset: CpusetFactory, moved: Callable[..., object], before: str, after: str
+) -> None:
+    _worker, _first, now = moved(cpuset(ids(nodes, before)), cpuset(ids(nodes, after)), before)
+    found = by_node(now, before)
+    for letter, places in found.items():
+        kept = letter in after
+        allowed = {nodes[letter]} if kept else {nodes[one] for one in after if one in "DE"}
+        assert places <= allowed, f"{before} to {after} of {nodes}, those on {letter}: {now}"
+    assert now.absent == 0, f"{now}"
+
+
+@requirement("CPS-06")
+@core
+def test_the_owner_is_told_of_pages_that_leave(
+    nodes: dict[str, int], p: PrivateNode, cpuset: CpusetFactory, moved: Callable[..., object]
+) -> None:
+    groups = cpuset(ids(nodes, "DP")), cpuset(ids(nodes, "D"))
+    p.reset_counters()
+    moved(*groups, "DP")
+    assert p.counters().calls[Callback.FOLIO_MIGRATE] == PAGES, f"{p.counters()}"
+
+
+@requirement("CPS-06")
+@core
+def test_pages_of_a_closed_node_stay(
+    second_open_node: OpenNode, ordinary_node: Node, open_node: OpenNode, child: ChildFactory,
+    cpuset: CpusetFactory,
+) -> None:  # fmt: skip
+    """It does not take part in migration; the task loses nothing."""
+    node = open_node(Ops.MIGRATION | Ops.MEMPOLICY)
+    before, after = cpuset([ordinary_node.nid, node.nid]), cpuset([ordinary_node.nid])
+    worker = child.start(owner, [ordinary_node.nid, node.nid], cgroup=before)
+    first = worker.step()
+    node.clear_ops()
+    after.attach(worker.pid)
+    now = worker.step()
+    assert now.frames == first.frames, f"{first}, then {now}"
+
+
+@pytest.fixture
+def v1_groups(tmp_path: Path, nodes: dict[str, int]) -> Iterator[Callable[[str, bool], Cgroup]]:
+    """`v1_groups(letters, migrate)`: a version 1 cpuset with these nodes and that memory_migrate."""
+    with ExitStack() as stack:
+        try:
+            root = stack.enter_context(cpuset_v1(tmp_path / "v1"))
+        except OSError as error:
+            pytest.skip(f"needs version 1 cpusets ({error.strerror})")
+
+        def make(letters: str, migrate: bool) -> Cgroup:
+            group = stack.enter_context(root.create(f"pnode-{letters}-{migrate}"))
+            group.write("cpuset.cpus", root.read("cpuset.cpus"))
+            group.set_mems(ids(nodes, letters))
+            group.write("cpuset.memory_migrate", int(migrate))
+            return group
+
+        yield make
+
+
+@requirement("CPS-06")
+@pytest.mark.parametrize("migrate", [False, True], ids=["stay", "migrate"])
+@pytest.mark.parametrize(("before", "after"), [("DP", "D"), ("DP", "E"), ("DP", "EP"), ("DPQ", "EQ")])
+def test_version_1_asks_memory_migrate(
+    nodes: dict[str, int], v1_groups: Callable[[str, bool], Cgroup], moved: Callable[..., object],
+    before: str, after: str, migrate: bool,
+) -> None:  # fmt: skip
+    _worker, first, now = moved(v1_groups(before, False), v1_groups(after, migrate), before)
+    if not migrate:
+        assert now.frames == first.frames, f"{before} to {after}: {first}, then {now}"
+        return
+    for letter, places in by_node(now, before).items():
+        allowed = {nodes[letter]} if letter in after else {nodes[one] for one in after if one in "DE"}
+        assert places <= allowed, f"{before} to {after} of {nodes}, those on {letter}: {now}"
+
+
+@requirement("CPS-06")
+@pytest.mark.parametrize("migrate", [False, True], ids=["stay", "migrate"])
+def test_version_1_cpuset_that_loses_the_node(
+    nodes: dict[str, int], v1_groups: Callable[[str, bool], Cgroup], child: ChildFactory, migrate: bool
+) -> None:
+    group = v1_groups("DP", migrate)
+    worker = child.start(owner, ids(nodes, "DP"), cgroup=group)
+    first = worker.step()
+    group.set_mems([nodes["D"]])
+    if not migrate:
+        assert worker.step().frames == first.frames
+        return
+    wait_until(lambda: worker.step().all_on(nodes["D"]), 10, lambda: f"all on D, are {worker.step()}")

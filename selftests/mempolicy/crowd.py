@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tasks about a full P: one that takes too much, and those beside it that must not notice.
+
+How far the greedy one gets is counted in memory that outlives it.
+"""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fixtures.nodes import MIB
+from fixtures.private import PrivateNode
+from fixtures.process import Child, ChildFactory
+from helpers import syscalls
+from helpers.constants import MADV_POPULATE_WRITE, MCL_CURRENT, Mode
+from helpers.memory import PAGE_SIZE, Mapping
+from helpers.residency import residency
+
+#: Seconds until who takes too much must have come to an end; an OOM kill takes a moment on an emulated CPU.
+BOUND = 60
+#: More than a greedy task has: whoever looks for the largest task finds the bystander.
+LARGE = 96 * MIB // PAGE_SIZE
+SMALL = 16
+ENDS = (signal.SIGKILL, signal.SIGBUS)
+
+
+def bystander(nid: int | None, pages: int) -> Iterator[None]:
+    """A task with memory on a node (None: without a policy) that is still there when it is told to go on."""
+    with Mapping.anonymous(pages) as memory:
+        if nid is not None:
+            memory.bind(Mode.BIND, [nid])
+        memory.advise(MADV_POPULATE_WRITE)
+        memory.touch()
+        where = residency(memory)
+        yield
+        assert residency(memory).frames == where.frames, "pages of a bystander are gone"
+        memory.verify()
+
+
+@contextmanager
+def bystanders(child: ChildFactory, p: PrivateNode) -> Iterator[None]:
+    """A large task on ordinary memory and a small one on P, which must both outlive the block."""
+    others = [child.start(bystander, None, LARGE), child.start(bystander, p.nid, SMALL)]
+    for one in others:
+        one.step()
+    yield
+    dead = [
+        name for name, one in zip(("large one on D", "small one on P"), others, strict=True) if not one.alive
+    ]
+    assert not dead, f"killed in place of the task that took too much: {dead}"
+    for one in others:
+        one.finish()
+
+
+def own_everything() -> None:
+    """Let the calling task have pages of its own for all its memory, so that it needs no more while it is
+    bound to a node that may be full: locking memory breaks what a fork left shared."""
+    syscalls.mlockall(MCL_CURRENT)
+    syscalls.munlockall()
+
+
+def take(memory: Mapping, count: Mapping) -> None:
+    """Touch page by page, counting."""
+    words = count.view.cast("Q")
+    for index in range(memory.pages):
+        memory.touch(first=index, count=1)
+        words[0] = index + 1
+
+
+def greedy(by: str, nid: int, pages: int, thp: bool, count: Mapping) -> None:
+    """Anonymous memory on one node, by either policy."""
+    with Mapping.anonymous(pages, thp=thp) as memory:
+        if by == "mbind":
+            memory.bind(Mode.BIND, [nid])
+        else:
+            syscalls.set_mempolicy(Mode.BIND, [nid])
+        take(memory, count)
+
+
+def greedy_shared(memory: Mapping, nid: int, count: Mapping) -> str:
+    """Shared memory bound to one node; "refused" if mbind() does not take it. Of the parent, so that it stays
+    when the child is killed."""
+    try:
+        memory.bind(Mode.BIND, [nid])
+    except OSError:
+        return "refused"
+    take(memory, count)
+    return "all of it"
+
+
+def end_of(worker: Child) -> str:
+    """How a greedy task ended: the signal that killed it, the errno that it got, or what it returned."""
+    try:
+        death = worker.wait_end(BOUND)
+    except OSError as error:
+        return f"errno {error.errno}"
+    if death is None:
+        return str(worker.finish() or "all of it")
+    return death.signal.name if death.signal else f"exit status {death.status}"

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""MPL-14: files that a task with a policy on P reads, writes and maps. The RAM disk is a file with page cache
+that can be dropped; a ramfs is nothing but page cache."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, nullcontext
+from pathlib import Path
+
+import pytest
+
+from fixtures.nodes import PrivateNode
+from fixtures.process import ChildFactory
+from fixtures.requirement import requirement
+from helpers import syscalls
+from helpers.constants import MADV_POPULATE_READ, MADV_POPULATE_WRITE, Mode
+from helpers.memory import PAGE_SIZE, Mapping, page_pattern
+from helpers.nodes import Node
+from helpers.residency import Residency, residency
+from helpers.swap import RAM_DISK, discard
+from selftests.mempolicy.crowd import BOUND, own_everything
+
+PAGES = 256
+SIZE = PAGES * PAGE_SIZE
+CONTENTS = b"".join(page_pattern(index, 1) for index in range(PAGES))
+Access = Callable[[int, Mapping], None]
+
+
+def by_read(fd: int, buffer: Mapping) -> None:
+    os.preadv(fd, [buffer.view], 0)
+
+
+def by_write(fd: int, buffer: Mapping) -> None:
+    buffer.view[:] = CONTENTS
+    os.pwritev(fd, [buffer.view], 0)
+
+
+def by_mapping(fd: int, _buffer: Mapping) -> None:
+    with Mapping.of_fd(fd, PAGES, shared=True) as memory:
+        memory.advise(MADV_POPULATE_READ)
+
+
+def by_writing_a_mapping(fd: int, _buffer: Mapping) -> None:
+    with Mapping.of_fd(fd, PAGES, shared=True) as memory:
+        memory.advise(MADV_POPULATE_WRITE)
+
+
+def by_readahead(fd: int, buffer: Mapping) -> None:
+    os.posix_fadvise(fd, 0, SIZE // 2, os.POSIX_FADV_WILLNEED)
+    by_read(fd, buffer)
+
+
+def by_splice(fd: int, _buffer: Mapping) -> None:
+    source, sink = os.pipe()
+    null = os.open("/dev/null", os.O_WRONLY)
+    for offset in range(0, SIZE, 1 << 16):
+        os.splice(fd, sink, 1 << 16, offset_src=offset)
+        os.splice(source, null, 1 << 16)
+
+
+ACCESSES = (by_read, by_write, by_mapping, by_writing_a_mapping, by_readahead, by_splice)
+accesses = pytest.mark.parametrize("access", ACCESSES, ids=lambda one: one.__name__[3:].replace("_", "-"))
+
+
+@pytest.fixture(params=["disk", "ramfs"])
+def file(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A descriptor of a file with CONTENTS; of the disk none is cached, of the ramfs a half exists."""
+    with ExitStack() as stack:
+        if request.param == "ramfs":
+            place = stack.enter_context(tempfile.TemporaryDirectory())
+            syscalls.mount("pnode", place, "ramfs")
+            stack.callback(syscalls.umount, place)
+            fd = os.open(Path(place) / "file", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        elif RAM_DISK.exists():
+            fd = os.open(RAM_DISK, os.O_RDWR | os.O_CLOEXEC)
+            stack.callback(discard, RAM_DISK)
+        else:
+            fd = os.dup(stack.enter_context(tempfile.TemporaryFile(dir="/var/tmp")).fileno())
+        stack.callback(os.close, fd)
+        os.pwrite(fd, CONTENTS, 0)
+        os.fsync(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        if request.param == "ramfs":
+            os.ftruncate(fd, SIZE // 2)
+            os.ftruncate(fd, SIZE)
+        yield fd
+
+
+def under_policy(access: Access, fd: int, nid: int) -> bytes:
+    """The access by a task that is bound to the node, with no need of memory of its own; what it had read."""
+    with Mapping.anonymous(PAGES) as buffer:
+        buffer.advise(MADV_POPULATE_WRITE)
+        own_everything()
+        syscalls.set_mempolicy(Mode.BIND, [nid])
+        access(fd, buffer)
+        syscalls.set_mempolicy(Mode.DEFAULT)
+        return bytes(buffer.view)
+
+
+def cache(fd: int) -> Residency:
+    """Where the page cache of the file is."""
+    with Mapping.of_fd(fd, PAGES, shared=True) as memory:
+        memory.advise(MADV_POPULATE_READ)
+        return residency(memory)
+
+
+def expected(fd: int) -> bytes:
+    data = os.pread(fd, SIZE, 0)
+    assert data[: SIZE // 2] == CONTENTS[: SIZE // 2], "the file lost its contents"
+    return data
+
+
+@requirement("MPL-14")
+@accesses
+@pytest.mark.parametrize("full", [False, True], ids=["room", "full"])
+def test_task_with_a_policy_progresses(
+    p: PrivateNode, child: ChildFactory, file: int, access: Access, full: bool
+) -> None:
+    with p.fill() if full else nullcontext():
+        read = child(under_policy, access, file, p.nid, timeout=BOUND)
+    data = expected(file)
+    assert read in (data, bytes(SIZE)), "read wrong contents"
+    assert data != bytes(SIZE)
+
+
+@requirement("MPL-14a")
+@accesses
+def test_policy_of_a_task_places_no_page_cache(
+    p: PrivateNode, ordinary_nodes: list[Node], child: ChildFactory, file: int, access: Access
+) -> None:
+    child(under_policy, access, file, p.nid, timeout=BOUND)
+    where = cache(file)
+    assert set(where.counts) <= {node.nid for node in ordinary_nodes}, f"read by a task bound to {p}: {where}"
+
+
+def mapped_under_policy(fd: int, nid: int, shared: bool, prefault: bool) -> tuple[bytes, Residency]:
+    """Contents of a file mapping that is bound to the node, and where its pages are."""
+    with Mapping.of_fd(fd, PAGES, shared=shared) as memory:
+        memory.bind(Mode.BIND, [nid])
+        if prefault:
+            memory.advise(MADV_POPULATE_READ)
+        return memory.read_all(), residency(memory)
+
+
+@requirement("MPL-14", "MPL-14a")
+@pytest.mark.parametrize("shared", [False, True], ids=["private", "shared"])
+@pytest.mark.parametrize("full", [False, True], ids=["room", "full"])
+@pytest.mark.parametrize("prefault", [False, True], ids=["touched", "populated"])
+def test_file_mapping_with_a_policy(
+    p: PrivateNode, ordinary_nodes: list[Node], child: ChildFactory, file: int, shared: bool, full: bool,
+    prefault: bool,
+) -> None:  # fmt: skip
+    with p.fill() if full else nullcontext():
+        data, where = child(mapped_under_policy, file, p.nid, shared, prefault, timeout=BOUND)
+    assert data == expected(file)
+    assert where.absent == 0, f"{where}"
+    assert set(where.counts) <= {node.nid for node in ordinary_nodes}, f"mapping bound to {p}: {where}"
+
+
+@requirement("MPL-14")
+def test_private_copies_of_file_pages_follow_the_policy(
+    p: PrivateNode, ordinary_nodes: list[Node], file: int
+) -> None:
+    """Written in a private mapping they are anonymous memory, which P may have; the file stays as it was."""
+    before = expected(file)
+    with Mapping.of_fd(file, PAGES, shared=False) as memory:
+        memory.bind(Mode.BIND, [p.nid])
+        memory.touch(2, count=PAGES // 2)
+        memory.read_fault()
+        memory.verify(2, count=PAGES // 2)
+        where = residency(memory)
+    assert set(where.nodes[: PAGES // 2]) == {p.nid}, f"copies: {where}"
+    ordinary = {node.nid for node in ordinary_nodes}
+    assert set(where.nodes[PAGES // 2 :]) <= ordinary, f"pages of the file itself: {where}"
+    assert os.pread(file, SIZE, 0) == before
