@@ -250,12 +250,25 @@ def cpuset_v1(path: Path) -> Iterator[Cgroup]:
         try:
             yield Cgroup(path)
         finally:
+            # A hierarchy that is unmounted while a removed group lingers stays, and the controller with it.
+            wait_until(
+                lambda: cgroups_of("cpuset") == 1, MOVE_TIMEOUT, "removed version 1 cpusets to be gone"
+            )
             sc.umount(path)
     finally:
         if new_root is not None and in_use:
             root = Cgroup(new_root)
             wait_until(lambda: "cpuset" in root.controllers, MOVE_TIMEOUT, "cpuset back in version 2")
             root.enable("cpuset")
+
+
+def cgroups_of(controller: str) -> int:
+    """Groups of the controller's hierarchy, its root and removed ones that are still in use included."""
+    for line in paths.read_text(paths.PROC / "cgroups").splitlines():
+        name, _hierarchy, groups, _enabled = line.split()
+        if name == controller:
+            return int(groups)
+    raise LookupError(f"/proc/cgroups has no {controller}")
 
 
 def _mount_cpuset(path: Path) -> bool:
