@@ -12,6 +12,7 @@ pytest_plugins = [
     "fixtures.knobs",
     "fixtures.cgroups",
     "fixtures.memory",
+    "fixtures.property",
     "fixtures.process",
     "fixtures.pressure",
     "fixtures.tiers",
