@@ -22,7 +22,7 @@ from tools.report.events import FILE, SCHEMA, Event
 from tools.report.live import Live
 
 TOPOLOGY = "fast"
-DEADLINE = 240.0  # seconds a fault may take until its guest is ended
+DEADLINE = 90.0  # seconds a fault may take until its guest is ended
 STANDSTILL = 180.0
 
 
