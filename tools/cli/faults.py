@@ -60,6 +60,13 @@ def execute(args: argparse.Namespace) -> int:
     return report(result, run_dir, as_json=args.json)
 
 
+def check(*, guests: int | None = None, output: Path | None = None) -> tuple[Matrix, Path]:
+    """Arm the sample on the reference kernel: what a check has time for. Raises UserError."""
+    known = load_catalogue()
+    chosen = plan.choose(data.load(known), (), everything=False)
+    return session.run(chosen, subject.reference(flavour.load()), known, guests=guests, output=output)
+
+
 def report(result: Matrix, run_dir: Path, *, as_json: bool) -> int:
     """Print the matrix; return the exit status."""
     if as_json:
