@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pnode check: linters, unit tests, then the suite on the reference kernel; one line sums them up."""
+"""pnode check: linters, unit tests, the suite on the reference kernel, a sample of faults; one line sums
+them up."""
 
 import argparse
 import subprocess
@@ -16,6 +17,7 @@ from tools.cli.arguments import positive
 from tools.cli.certify import DEFAULT_TOPOLOGIES, Request, certify
 from tools.cli.exits import Exit, worst
 from tools.errors import UserError
+from tools.faults import show
 from tools.guest import topology
 from tools.paths import ROOT
 from tools.report.events import Outcome
@@ -133,6 +135,20 @@ def suite(args: argparse.Namespace) -> tuple[Counts, int]:
     return counts, done.code
 
 
+def sample_of_faults(args: argparse.Namespace) -> tuple[Counts, int]:
+    """Break a few hooks of the reference kernel, always the same ones: each has to turn its tests red, and no
+    others. A fault counts as one test."""
+    print("== a sample of faults: can the tests fail?", flush=True)
+    try:
+        result, run_dir = faults.check(guests=args.guests, output=args.output)
+    except UserError as error:
+        print(f"pnode: {error}", file=sys.stderr, flush=True)
+        return Counts(failed=1), Exit.CANNOT_RUN
+    print("\n".join(show.lines(result)), f"results: {run_dir}", sep="\n", flush=True)
+    good = sum(row.good for row in result.rows)
+    return Counts(good, len(result.rows) - good), Exit.HOLDS if result.good else Exit.DEVIATES
+
+
 def execute(args: argparse.Namespace) -> int:
     total = Counts()
     for name, words in LINTERS.items():
@@ -141,8 +157,9 @@ def execute(args: argparse.Namespace) -> int:
         total += unit_tests(Path(scratch, "unit.xml"))
     codes = [int(Exit.DEVIATES) if total.failed else int(Exit.HOLDS)]
     if not args.no_suite:
-        counts, code = suite(args)
-        total += counts
-        codes.append(code)
+        for part in (suite, sample_of_faults):
+            counts, code = part(args)
+            total += counts
+            codes.append(code)
     print(total, flush=True)
     return worst(codes)
