@@ -45,7 +45,8 @@ def test_preferred_goes_on_elsewhere_where_the_node_ends(
     assert where.nodes[0] == p.nid, (
         f"{ROOM} pages free on P, yet the first one asked for is elsewhere: {where}"
     )
-    assert 0 < where.counts[p.nid] <= ROOM + PAGES, f"{ROOM} pages were left on P: {where}"
+    # Watermarks are checked against a counter that lacks what each CPU has not yet added to it.
+    assert 0 < where.counts[p.nid] <= ROOM + 8 * PAGES, f"{ROOM} pages were left on P: {where}"
     assert set(where.counts) - {p.nid} <= {node.nid for node in ordinary_nodes}, f"{where}"
 
 
