@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tools.cli import bounded
+from tools.cli import bounded, faults
 from tools.cli.arguments import positive
 from tools.cli.certify import DEFAULT_TOPOLOGIES, Request, certify
 from tools.cli.exits import Exit, worst
