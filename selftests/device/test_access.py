@@ -124,3 +124,25 @@ def test_no_move_takes_the_user_there(
         assert where.all_on(ordinary_node.nid), f"move_pages: {seen}; {where}"
         assert seen == "ENODEV"
         worker.finish()
+
+
+@requirement("DEV-06")
+def test_no_migration_takes_the_user_there(
+    closed_node: PrivateNode, ordinary_nodes: list[Node], child: ChildFactory
+) -> None:
+    ordinary = [node.nid for node in ordinary_nodes]
+
+    def migrant() -> Iterator[object]:
+        with Mapping.anonymous(PAGES) as memory:
+            memory.touch()
+            there = outcome(syscalls.migrate_pages, 0, ordinary, [closed_node.nid])
+            yield there, memory.addr
+            memory.verify()
+
+    with unchanged_free_pages(closed_node):
+        worker = child.start(migrant, uid=NOBODY)
+        seen, address = worker.step()
+        where = residency_of(address, PAGES, worker.pid)
+        assert seen == "EINVAL"
+        assert not where.elsewhere(*ordinary), f"migrate_pages: {seen}; {where}"
+        worker.finish()

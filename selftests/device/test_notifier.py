@@ -176,9 +176,22 @@ def test_the_end_of_the_process_is_seen(
     assert counting_node.counters().folios[Callback.FREE_FOLIO] == PAGES, "the control: the pages are back"
 
 
+MIGRATIONS: dict[str, Callable[[PrivateNode, Mapping, int], object]] = {
+    "move_pages": lambda _node, memory, nid: syscalls.move_pages(0, memory.addrs(), [nid], MPOL_MF_MOVE),
+    "mbind": lambda _node, memory, nid: memory.bind(Mode.BIND, [nid], MPOL_MF_MOVE),
+    "unplug": lambda node, _memory, _nid: node.unplug(),
+}
+
+
 @requirement("DEV-07")
+@pytest.mark.parametrize("how", MIGRATIONS)
 def test_a_migration_is_seen_before_the_page_is_free(
-    open_node: OpenNode, ordinary_node: Node, mod: TestModule, anon: AnonFactory
+    open_node: OpenNode,
+    ordinary_nodes: list[Node],
+    ordinary_node: Node,
+    mod: TestModule,
+    anon: AnonFactory,
+    how: str,
 ) -> None:
     node = open_node(OPEN, callbacks=COUNTED)
     memory = anon(1)
@@ -187,11 +200,11 @@ def test_a_migration_is_seen_before_the_page_is_free(
     (frame,) = residency(memory).frames
     assert residency(memory).all_on(node.nid), residency(memory)
     with watching(mod, memory) as read:
-        assert syscalls.move_pages(0, memory.addrs(), [ordinary_node.nid], MPOL_MF_MOVE) == [
-            ordinary_node.nid
-        ]
+        MIGRATIONS[how](node, memory, ordinary_node.nid)
         counts = read()
     (event,) = (one for one in node.events(Callback.FREE_FOLIO) if one.pfn == frame)
-    assert residency(memory).all_on(ordinary_node.nid), residency(memory)
+    where = residency(memory)
+    assert not where.elsewhere(*(one.nid for one in ordinary_nodes)), where
+    assert not where.absent, where
     assert seen(counts) > 0, counts
     assert counts.last_start < event.time, f"free at {event.time}, before the invalidation: {counts}"
