@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -359,7 +360,7 @@ def test_fine(n): time.sleep(0.05)
         **{f"test_fine[{n}]": ("PASS", None) for n in range(6)},
     }, output
     assert code == 1
-    assert "guest slot0 could not be replaced" in output
+    assert re.search(r"guest slot[01] could not be replaced", output)  # whichever the test met
     assert "Traceback" not in output
 
 
@@ -512,7 +513,9 @@ def test_a_worker_that_hangs_while_it_collects_does_not_hang_the_run(project):
 
 @pytest.mark.parametrize("here", [False, True], ids=["workers", "here"])
 def test_a_result_that_changes_between_rounds_is_flaky(project, here):
-    write(project, '''
+    write(
+        project,
+        """
 RUN = Path(os.environ["RUN_DIR"])
 @requirement("ISO-02")
 @pytest.mark.parametrize("n", [1, 2])
@@ -525,7 +528,8 @@ def test_by_chance():
     except FileExistsError:
         return
     assert False, "only the first time"
-''')
+""",
+    )
     code, output = run(project, "-p", "fixtures.repeat", "--repeat=3", "--seed=5", slots=2, here=here)
     assert code == 1
     assert len(events(project, "test")) == 9
