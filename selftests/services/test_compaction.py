@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""SVC-11: compaction of P, only if P is open for it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from fixtures.knobs import KnobSetter
+from fixtures.memory import AnonFactory
+from fixtures.nodes import OpenNode, PrivateNode
+from fixtures.requirement import requirement
+from fixtures.settling import drain
+from helpers import paths
+from helpers.constants import MADV_DONTNEED, MADV_POPULATE_WRITE, Mode
+from helpers.memory import Mapping
+from helpers.nodes import Node
+from helpers.outcome import outcome
+from helpers.residency import residency
+from helpers.testmod import Callback, Entry, NodeFlags, Ops, TestModule
+from helpers.wait import wait_until
+from selftests.filters.kinds import OPEN
+from selftests.isolation.world import only_lowest_free
+
+ORDER = 4
+with_and_without = pytest.mark.parametrize("opened", [False, True], ids=["without", "with"])
+
+
+def flags(opened: bool) -> Ops:
+    return OPEN | (Ops.COMPACTION if opened else Ops.NONE)
+
+
+def holes(memory: Mapping) -> None:
+    """Every other page is given up."""
+    for index in range(0, memory.pages, 2):
+        memory.advise(MADV_DONTNEED, first=index, count=1)
+
+
+def of_the_node(node: Node) -> None:
+    paths.write_text(node.path / "compact", 1)
+
+
+def of_all(node: Node) -> None:
+    paths.write_text(paths.PROC / "sys/vm/compact_memory", 1)
+
+
+@requirement("SVC-11")
+@with_and_without
+@pytest.mark.parametrize("call", [of_the_node, of_all], ids=["node", "all"])
+def test_manual(
+    open_node: OpenNode, anon: AnonFactory, second_ordinary_node: Node, mod: TestModule,
+    call: Callable[[Node], None], opened: bool,
+) -> None:  # fmt: skip
+    node = open_node(flags(opened))
+    memory, control = anon(2048), anon(4096)
+    memory.bind(Mode.BIND, [node.nid])
+    memory.touch()
+    with only_lowest_free(mod, second_ordinary_node):
+        control.bind(Mode.BIND, [second_ordinary_node.nid])
+        control.touch()
+    for one in (memory, control):
+        holes(one)
+    before, frames = residency(memory).frames, residency(control).frames
+    result = outcome(call, node.node)
+    assert (residency(memory).frames != before) == opened, f"{result}: {residency(memory)}"
+    outcome(call, second_ordinary_node)
+    assert residency(control).frames != frames, "the control: nothing was compacted on D"
+    for index in range(1, memory.pages, 2):
+        memory.verify(first=index, count=1)
+
+
+def fragmented(node: PrivateNode, memory: Mapping) -> None:
+    """Nearly all of P in use, every other page free: half of it, and no two pages side by side."""
+    memory.bind(Mode.BIND, [node.nid])
+    memory.advise(MADV_POPULATE_WRITE)
+    holes(memory)
+    drain()
+
+
+@requirement("SVC-11")
+@with_and_without
+def test_direct(open_node: OpenNode, anon: AnonFactory, mod: TestModule, opened: bool) -> None:
+    node = open_node(flags(opened))
+    memory = anon(16384)
+    wish = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE | mod.gfp.COMP | mod.gfp.RETRY_MAYFAIL
+    with node.fill(leave=memory.pages + 512):
+        fragmented(node, memory)
+        while mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish & ~mod.gfp.DIRECT_RECLAIM, order=ORDER):
+            pass  # what lies together still
+        before = residency(memory).frames
+        got = mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish, order=ORDER)
+        found = f"{got} of order {ORDER}; {node.node.free_pages()} pages are free"
+        assert (got.nid == node.nid) == opened, found
+        assert (residency(memory).frames != before) == opened, f"moved: {found}"
+        mod.free()
+
+
+@requirement("SVC-11")
+def test_kcompactd_lives_with_the_flag(open_node: OpenNode) -> None:
+    node = open_node(OPEN)
+    assert NodeFlags.KCOMPACTD not in node.state().flags
+    for _ in range(3):
+        node.set_ops(flags(True))
+        assert NodeFlags.KCOMPACTD in node.state().flags
+        node.set_ops(OPEN)
+        assert NodeFlags.KCOMPACTD not in node.state().flags
+    node.set_ops(flags(True))
+    node.clear_ops()
+    assert NodeFlags.KCOMPACTD not in node.state().flags, "after clear_ops"
+
+
+@requirement("SVC-11")
+def test_proactive(open_node: OpenNode, anon: AnonFactory, knob: KnobSetter) -> None:
+    """vm.compaction_proactiveness makes kcompactd compact a fragmented P."""
+    node = open_node(flags(True))
+    memory = anon(16384)
+    with node.fill(leave=memory.pages + 512):
+        fragmented(node, memory)
+        node.reset_counters()
+        before = residency(memory).frames
+        knob("vm.compaction_proactiveness", 100)
+        wait_until(
+            lambda: node.counters().calls[Callback.FOLIO_MIGRATE],
+            30,
+            lambda: f"compaction: {node.counters()}",
+        )
+        knob("vm.compaction_proactiveness", 0)
+        assert residency(memory).frames != before
+    for index in range(1, memory.pages, 2):
+        memory.page(index)
+
+
+@requirement("SVC-11")
+def test_no_proactive_work_without(open_node: OpenNode, anon: AnonFactory, knob: KnobSetter) -> None:
+    """With the flag taken away a fragmented P stays as it is: its kcompactd has ended."""
+    node = open_node(flags(True))
+    memory = anon(4096)
+    with node.fill(leave=memory.pages + 512):
+        fragmented(node, memory)
+        node.set_ops(OPEN)
+        before = residency(memory).frames
+        knob("vm.compaction_proactiveness", 100)
+        assert f"kcompactd{node.nid}" not in node.node.kernel_threads()
+        knob("vm.compaction_proactiveness", 0)
+        assert residency(memory).frames == before
