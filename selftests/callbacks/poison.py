@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Hardware errors on request, and the undoing of what they do to frames."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from helpers.constants import MADV_HWPOISON
+from helpers.memory import Mapping
+from helpers.residency import residency
+
+_INJECT = Path("/sys/kernel/debug/hwpoison/corrupt-pfn")
+_UNPOISON = Path("/sys/kernel/debug/hwpoison/unpoison-pfn")
+
+
+def frame(memory: Mapping, index: int) -> int:
+    """Frame of a page that is there."""
+    pfn = residency(memory).frames[index]
+    assert pfn is not None
+    return pfn
+
+
+def by_address(memory: Mapping, index: int) -> None:
+    """The page's owner sees the error itself, as a machine check in its own access would show it."""
+    memory.advise(MADV_HWPOISON, first=index, count=1)
+
+
+def by_frame(memory: Mapping, index: int) -> None:
+    """As found by a scrubber."""
+    inject(frame(memory, index))
+
+
+def inject(pfn: int) -> None:
+    """An error in that frame, used or not. OSError EBUSY: it could not be handled."""
+    _INJECT.write_text(str(pfn))
+
+
+WAYS: dict[str, Callable[[Mapping, int], None]] = {"madvise": by_address, "frame": by_frame}
+
+
+def heal(pfn: int) -> None:
+    """Gives a frame back once nobody has it."""
+    with suppress(OSError):
+        _UNPOISON.write_text(str(pfn))
