@@ -9,7 +9,6 @@ from fixtures.memory import AnonFactory
 from fixtures.nodes import PrivateNode
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
-from fixtures.selection import core
 from fixtures.settling import drain
 from helpers import nodes as machine
 from helpers import syscalls
@@ -45,7 +44,6 @@ def set_aside(nid: int) -> dict[str, int]:
 
 
 @requirement("FLT-01")
-@core
 @pytest.mark.parametrize("call", CALLS)
 def test_locking(
     held: Mapping, p: PrivateNode, memory_on: OnNode, ordinary_node: Node, mod: TestModule, call: str

@@ -13,7 +13,6 @@ from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.pressure import SwapFactory
 from fixtures.process import ChildDied, ChildFactory
 from fixtures.requirement import requirement
-from fixtures.selection import core
 from helpers import syscalls
 from helpers.constants import MADV_DONTNEED, MADV_PAGEOUT
 from helpers.nodes import Node
@@ -35,8 +34,7 @@ NOT_HUGE = pytest.mark.parametrize("kind", ["base", "shmem"])
 
 
 @requirement("SVC-04")
-@core
-@pytest.mark.parametrize("kind", ["base", pytest.param("huge"), "shmem"])
+@pytest.mark.parametrize("kind", ["base", "huge", "shmem"])
 def test_read_only_after_arrival(
     guarded: PrivateNode, open_node: OpenNode, anon: AnonFactory, ordinary_node: Node, mod: TestModule,
     kind: str,
@@ -54,7 +52,6 @@ def test_read_only_after_arrival(
 
 
 @requirement("SVC-04")
-@core
 @NOT_HUGE
 def test_a_write_goes_to_the_owner_once(
     guarded: PrivateNode, anon: AnonFactory, ordinary_node: Node, mod: TestModule, kind: str
