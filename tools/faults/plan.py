@@ -10,7 +10,6 @@ from tools.errors import UserError
 from tools.kernel.faults import Fault
 
 CONTROLS = 3  # control tests for each fault
-SAMPLE = 12  # faults that a check in a hurry takes: about three minutes on two emulated guests
 
 
 def choose(faults: Mapping[str, Fault], names: Sequence[str], everything: bool) -> list[Fault]:
@@ -21,19 +20,7 @@ def choose(faults: Mapping[str, Fault], names: Sequence[str], everything: bool) 
     if names:
         return [faults[name] for name in dict.fromkeys(names)]
     visible = [fault for fault in faults.values() if not fault.unseen]
-    return visible if everything else sample(visible)
-
-
-def sample(faults: Sequence[Fault], count: int = SAMPLE) -> list[Fault]:
-    """Return a few faults, always the same: one of each kind of hook in turn, none that crashes or takes
-    long."""
-    kinds: dict[str, list[Fault]] = {}
-    for fault in faults:
-        if not (fault.crashes or fault.seconds):
-            kinds.setdefault(fault.name.partition("-")[0], []).append(fault)
-    rows = [sorted(row, key=lambda fault: _number(fault.name)) for row in kinds.values()]
-    turns = [row[turn] for turn in range(max(map(len, rows), default=0)) for row in rows if turn < len(row)]
-    return turns[:count]
+    return visible if everything else [fault for fault in visible if fault.sample]
 
 
 def _number(name: str) -> int:

@@ -26,6 +26,7 @@ _KEYS: dict[str, type] = {
     "needs": str,
     "unseen": str,
     "seconds": int,
+    "sample": bool,
 }
 _NEEDED = ("hook", "breaks")
 
@@ -41,6 +42,7 @@ class Fault:
     needs      topology that it shows on; any if empty
     unseen     why no test can notice it; turns_red is empty then
     seconds    that its tests may take, 0 for what is usual
+    sample     part of the sample that a check has time for
     """
 
     name: str
@@ -53,6 +55,7 @@ class Fault:
     needs: str = ""
     unseen: str = ""
     seconds: int = 0
+    sample: bool = False
 
     def concerns(self, requirements: Iterable[str]) -> bool:
         """Whether a test of these requirements may be red while it is armed."""
