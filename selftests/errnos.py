@@ -80,6 +80,7 @@ def _rows() -> Iterable[Row]:
     yield Row("mode-negative", "EINVAL", -1)
     yield Row("mode-unknown", "EINVAL", 63)
     yield Row("mode-unknown-flag", "EINVAL", Mode.BIND | 1 << 20)
+    yield Row("mode-internal-flag", "EINVAL", Mode.BIND | 1 << 5)
     yield Row("preferred-good", OK, Mode.PREFERRED)
     yield Row("preferred-empty", OK, Mode.PREFERRED, node=False)
     yield Row("preferred-null", OK, Mode.PREFERRED, None)

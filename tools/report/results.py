@@ -51,7 +51,9 @@ class Results:
             return
         self._planned = True
         self._log.write(
-            "plan", topology=self._topology, tests=list(nodeids),
+            "plan",
+            topology=self._topology,
+            tests=list(nodeids),
             requirements={nodeid: self._ids(nodeid) for nodeid in nodeids},
         )
         self._live.plan(len(nodeids))
@@ -71,19 +73,26 @@ class Results:
         """What the test reported so far."""
         return merge(self._reports.get(nodeid, []))
 
-    def complete(
-        self, nodeid: str, merged: Merged, *, slot: int | None, death: Death | None = None
-    ) -> None:
+    def complete(self, nodeid: str, merged: Merged, *, slot: int | None, death: Death | None = None) -> None:
         """Write a test's result, unless it has one."""
         self._reports.pop(nodeid, None)
         if nodeid in self._complete:
             return
         self._complete.add(nodeid)
         entry = self._log.write(
-            "test", topology=self._topology, nodeid=nodeid, slot=slot, outcome=merged.outcome,
-            kind=merged.kind, requirements=merged.requirements or self._ids(nodeid),
-            duration=merged.duration, phases=merged.phases, message=merged.message,
-            longrepr=merged.longrepr, properties=merged.properties, sections=merged.sections,
+            "test",
+            topology=self._topology,
+            nodeid=nodeid,
+            slot=slot,
+            outcome=merged.outcome,
+            kind=merged.kind,
+            requirements=merged.requirements or self._ids(nodeid),
+            duration=merged.duration,
+            phases=merged.phases,
+            message=merged.message,
+            longrepr=merged.longrepr,
+            properties=merged.properties,
+            sections=merged.sections,
             console=death.console if death else None,
         )
         self._live.result(entry)

@@ -28,8 +28,13 @@ WIDTH = 110
 MESSAGE_LINES = 15
 #: Options that say which kernel or machine is tested; a rerun needs the same.
 _CARRIED = {
-    "--kernel": True, "--build": True, "--flavour": True, "--repeat": True, "--seed": True,
-    "--here": False, "--allow-disruptive": False,
+    "--kernel": True,
+    "--build": True,
+    "--flavour": True,
+    "--repeat": True,
+    "--seed": True,
+    "--here": False,
+    "--allow-disruptive": False,
 }
 _CODES = {
     Outcome.PASS: "32",
@@ -37,7 +42,8 @@ _CODES = {
     Outcome.ERROR: "31",
     Outcome.MISS: "35",
     Outcome.SKIP: "33",
-    Outcome.FLAKY: "35;1", Outcome.NONE: "2",
+    Outcome.FLAKY: "35;1",
+    Outcome.NONE: "2",
 }
 
 

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What numactl(8) asks of the kernel, call by call, without the program.
+
+Source: numactl(8), numa(3) and the calls that strace shows of them. numactl sets the policy and executes; so
+each function here is for a child.
+"""
+
+import os
+from dataclasses import dataclass
+
+from helpers import syscalls
+from helpers.cgroup import mems_allowed
+from helpers.constants import Mode
+from helpers.nodemask import NodeMask
+from helpers.nodes import Node, node_list
+
+__all__ = ["OPTIONS", "Hardware", "apply", "every_node", "hardware", "show"]
+
+#: Options with a node list, and the mode they set.
+OPTIONS = {
+    "--interleave": Mode.INTERLEAVE,
+    "--weighted-interleave": Mode.WEIGHTED_INTERLEAVE,
+    "--membind": Mode.BIND,
+    "--preferred": Mode.PREFERRED,
+    "--preferred-many": Mode.PREFERRED_MANY,
+    "--localalloc": Mode.LOCAL,
+}
+
+
+def every_node() -> NodeMask:
+    """`all`: the nodes with memory that the task may use."""
+    return node_list("has_memory") & mems_allowed()
+
+
+def apply(option: str, nodes: NodeMask) -> None:
+    """Set the policy that the option stands for."""
+    syscalls.set_mempolicy(OPTIONS[option], nodes)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """A node's line of `numactl --hardware`; sizes in bytes."""
+
+    size: int
+    free: int
+    cpus: list[int]
+    distances: dict[int, int]
+
+
+def hardware() -> dict[int, Hardware]:
+    """Every node that sysfs shows."""
+    return {
+        nid: Hardware(
+            size=Node(nid).meminfo()["MemTotal"],
+            free=Node(nid).meminfo()["MemFree"],
+            cpus=Node(nid).cpus(),
+            distances=Node(nid).distances(),
+        )
+        for nid in node_list("online")
+    }
+
+
+def show() -> dict[str, object]:
+    """`numactl --show`: policy, its nodes, preferred node, CPUs and memory of the task."""
+    mode, nodes = syscalls.get_mempolicy()
+    return {
+        "policy": Mode(mode).name,
+        "nodes": nodes,
+        "physcpubind": sorted(os.sched_getaffinity(0)),
+        "membind": mems_allowed(),
+    }
