@@ -91,12 +91,15 @@ def test_direct(open_node: OpenNode, anon: AnonFactory, mod: TestModule, opened:
         def had() -> bool:
             return mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish, order=ORDER).nid == node.nid
 
+        def had_by_moving() -> bool:
+            return had() and residency(memory).frames != before
+
         found = f"a block of order {ORDER}; {node.node.free_pages()} pages are free"
-        if opened:  # compaction may put itself off for a few requests
-            wait_until(had, 10, found)
+        if opened:  # the first ones may come from lists of CPUs, and compaction puts itself off at times
+            wait_until(had_by_moving, 20, found)
         else:
             assert not had(), found
-        assert (residency(memory).frames != before) == opened, f"moved: {found}"
+            assert residency(memory).frames == before, f"moved: {found}"
         mod.free()
 
 
