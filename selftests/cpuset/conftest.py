@@ -1,29 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Fixtures of the chapter: nodes by letter, P and Q open for policies."""
+"""Fixtures of the chapter: nodes by letter, P and Q open for policies; version 1 cpusets."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from fixtures.nodes import OpenNode, PrivateNode
-from helpers.nodes import Node
-from selftests.mempolicy.placing import OPEN
+from helpers.cgroup import Cgroup
+from helpers.cgroup_v1 import cpuset_v1
+from selftests.mempolicy.conftest import nodes as nodes
+from selftests.mempolicy.conftest import p as p
+from selftests.mempolicy.conftest import q as q
 
 
 @pytest.fixture
-def p(open_node: OpenNode) -> PrivateNode:
-    """P, open for policies."""
-    return open_node(OPEN)
-
-
-@pytest.fixture
-def q(second_open_node: OpenNode) -> PrivateNode:
-    """Q, open for policies."""
-    return second_open_node(OPEN)
-
-
-@pytest.fixture
-def nodes(p: PrivateNode, q: PrivateNode, ordinary_node: Node, second_ordinary_node: Node) -> dict[str, int]:
-    """Node ids by letter: P and Q open for policies, D and E (the second ordinary one)."""
-    return {"P": p.nid, "Q": q.nid, "D": ordinary_node.nid, "E": second_ordinary_node.nid}
+def v1_root(tmp_path: Path) -> Iterator[Cgroup]:
+    """The root of a version 1 cpuset hierarchy. A kernel that has none (EINVAL, ENODEV), or whose controller
+    is in use by version 2 (EBUSY), does not offer it; any other error is a failure."""
+    with ExitStack() as hierarchy:
+        try:
+            root = hierarchy.enter_context(cpuset_v1(tmp_path / "v1"))
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENODEV, errno.EBUSY):
+                raise
+            pytest.skip("needs version 1 cpusets")
+        yield root
 
 
 def ids(nodes: dict[str, int], letters: str) -> list[int]:

@@ -3,7 +3,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.process import Child, ChildFactory
 from fixtures.requirement import requirement
 from fixtures.selection import core
-from helpers.cgroup import Cgroup, cpuset_v1
+from helpers.cgroup import Cgroup
 from helpers.constants import Mode
 from helpers.memory import Mapping
 from helpers.nodes import Node
@@ -123,17 +122,13 @@ def test_pages_of_a_closed_node_stay(
 
 
 @pytest.fixture
-def v1_groups(tmp_path: Path, nodes: dict[str, int]) -> Iterator[Callable[[str, bool], Cgroup]]:
+def v1_groups(v1_root: Cgroup, nodes: dict[str, int]) -> Iterator[Callable[[str, bool], Cgroup]]:
     """`v1_groups(letters, migrate)`: a version 1 cpuset with these nodes and that memory_migrate."""
     with ExitStack() as stack:
-        try:
-            root = stack.enter_context(cpuset_v1(tmp_path / "v1"))
-        except OSError as error:
-            pytest.skip(f"needs version 1 cpusets ({error.strerror})")
 
         def make(letters: str, migrate: bool) -> Cgroup:
-            group = stack.enter_context(root.create(f"pnode-{letters}-{migrate}"))
-            group.write("cpuset.cpus", root.read("cpuset.cpus"))
+            group = stack.enter_context(v1_root.create(f"pnode-{letters}-{migrate}"))
+            group.write("cpuset.cpus", v1_root.read("cpuset.cpus"))
             group.set_mems(ids(nodes, letters))
             group.write("cpuset.memory_migrate", int(migrate))
             return group

@@ -13,7 +13,7 @@ import pytest
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from helpers import syscalls
-from helpers.cgroup import Cgroup, cpuset_v1
+from helpers.cgroup import Cgroup
 from helpers.constants import MADV_POPULATE_READ
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.residency import Residency, residency
@@ -24,16 +24,11 @@ PAGES = 256
 
 
 @pytest.fixture
-def v1(tmp_path: Path) -> Iterator[Cgroup]:
-    """A group below the root of a version 1 cpuset hierarchy, with all CPUs and no nodes yet."""
-    try:
-        hierarchy = ExitStack()
-        root = hierarchy.enter_context(cpuset_v1(tmp_path / "v1"))
-    except OSError as error:
-        pytest.skip(f"needs version 1 cpusets ({error.strerror})")
-    with hierarchy, root.create(f"pnode-{os.getpid()}") as group:
+def v1(v1_root: Cgroup) -> Iterator[Cgroup]:
+    """A group of version 1 with all CPUs and no nodes yet."""
+    with v1_root.create(f"pnode-{os.getpid()}") as group:
         prefix = "cpuset." if (group.path / "cpuset.cpus").exists() else ""
-        group.write(f"{prefix}cpus", root.read(f"{prefix}cpus"))
+        group.write(f"{prefix}cpus", v1_root.read(f"{prefix}cpus"))
         yield group
 
 
