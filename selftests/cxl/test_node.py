@@ -64,8 +64,10 @@ def test_performance_attributes_are_numbers_that_fit_together(closed_node: Priva
         for place in (region.path / "access0", closed_node.node.path / "access0" / "initiators")
         if place.is_dir()
     }
+    if not any(found.values()):
+        pytest.skip("needs performance attributes from the firmware")
     for place, values in found.items():
-        assert all(value >= 0 for value in values.values()), f"{place}: {values}"
+        assert all(value > 0 for value in values.values()), f"{place}: {values}"
     if len(found) == 2:
         first, second = found.values()
         assert first == second, f"{found}"

@@ -14,7 +14,7 @@ from helpers.memory import Mapping
 from helpers.nodes import Node
 from helpers.outcome import OK, outcome
 from helpers.residency import residency
-from helpers.testmod import Callback, Callbacks, Entry, Ops, PageFlags, PteFlags, TestModule
+from helpers.testmod import Callback, Callbacks, Entry, Level, Ops, PageFlags, PteFlags, TestModule
 from selftests.filters.kinds import OPEN, OnNode, having
 from selftests.noops.pages import Frozen
 
@@ -38,25 +38,32 @@ def test_nothing_is_marked_free(
 
 
 @requirement("FLT-03")
-def test_a_part_splits_no_huge_page(held: Mapping, mod: TestModule) -> None:
+def test_a_part_splits_no_huge_page(
+    held: Mapping, memory_on: OnNode, ordinary_node: Node, mod: TestModule
+) -> None:
     before = [page.level for page in mod.pages(held.addr, held.pages)]
-    stay = Frozen(held)
-    held.advise(MADV_FREE, first=4, count=8)
+    stay, control = Frozen(held), memory_on(ordinary_node.nid)
+    for one in (held, control):
+        assert outcome(one.advise, MADV_FREE, first=4, count=8) == OK
     assert [page.level for page in mod.pages(held.addr, held.pages)] == before
     stay.check("MADV_FREE of a part")
+    levels = {page.level for page in mod.pages(control.addr, control.pages)} - {Level.NONE}
+    assert levels == {Level.PTE}, f"the control is mapped by {levels}"
 
 
 @requirement("FLT-03")
 def test_nothing_is_lost_when_the_node_is_full(
     held: Mapping, p: PrivateNode, mod: TestModule, swap: SwapFactory
 ) -> None:
+    """Who asks for pages of the full P gets none of these."""
     swap(32 << 20)
     stay = Frozen(held)
-    held.advise(MADV_FREE)
+    assert outcome(held.advise, MADV_FREE) == OK
     with p.fill():
         gfp = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE
         came = mod.alloc(Entry.ALLOC_PAGES_NODE, p.nid, gfp=gfp, count=1024).pages
         stay.check(f"{came} pages of the full P were asked for")
+    assert came == 0, f"{came} pages came from a full node"
 
 
 @requirement("FLT-03")

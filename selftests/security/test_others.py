@@ -88,6 +88,8 @@ def test_own_tasks_are_not(
             pair = ([ordinary_node.nid], [node.nid])
             assert child(outcome, syscalls.migrate_pages, worker.pid, *pair, uid=uid) == OK
             assert located(mod, memory, worker.pid).all_on(node.nid)
+            # All of the task's own pages went, files that nobody else maps among them: they outlive the task.
+            assert child(outcome, syscalls.migrate_pages, worker.pid, pair[1], pair[0], uid=uid) == OK
         worker.finish()
 
 
