@@ -12,11 +12,12 @@ from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.pressure import SwapFactory
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
-from helpers.constants import MADV_DONTNEED, Mode
+from helpers.constants import MADV_COLD, MADV_DONTNEED, Mode
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
 from helpers.outcome import outcome
 from helpers.residency import residency
+from helpers.swap import swaps
 from helpers.testmod import Entry, NodeFlags, Ops, PteFlags, TestModule
 from helpers.wait import wait_until
 from selftests.isolation import damon
@@ -45,20 +46,24 @@ def test_direct_reclaim(
     swap: SwapFactory,
 ) -> None:  # fmt: skip
     """Who asks for a page of the full P gets none, rather than one of those that are swapped out for it."""
-    swap(32 << 20)
+    swap()
     stay = Frozen(left_pages)
     with closed_node.fill():
         came = reclaim_for(mod, closed_node.nid, mod.gfp.PRIVATE)
     stay.check(f"{came} pages of the full P were asked for")
     assert came == 0
     control = anon_on(far_ordinary.nid, 2048)
+    control.advise(MADV_COLD)
     take_all(mod, far_ordinary)
 
     def swapped_for() -> bool:
-        reclaim_for(mod, far_ordinary.nid, 0)  # what is cached goes first
+        reclaim_for(mod, far_ordinary.nid, 0)  # what is cached, or older, goes first
         return residency(control).swapped > 0
 
-    wait_until(swapped_for, 10, f"the control on {far_ordinary} to be swapped out for somebody")
+    wait_until(
+        swapped_for, 30,
+        lambda: f"somebody to swap the control: {residency(control)}; {far_ordinary.meminfo()}; {swaps()}",
+    )  # fmt: skip
     mod.free()
     control.verify()
 
