@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from fixtures.private import PrivateNode
-from fixtures.settling import each_cpu, lost_pages
+from fixtures.settling import drain, each_cpu, lost_pages
 from fixtures.testmod import where
 from helpers.nodes import Node
 from helpers.residency import Residency
@@ -102,6 +102,7 @@ def take_all(mod: TestModule, node: Node, leave: int = 0) -> None:
     """
     gfp = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.THISNODE | mod.gfp.NOMEMALLOC
     gfp &= ~(mod.gfp.DIRECT_RECLAIM | mod.gfp.KSWAPD_RECLAIM)
+    drain()  # what is on its way home would come back later
     for _cpu in each_cpu():
         for order in (mod.handshake.max_order, 5, 0):
             wanted = max(node.free_pages() - leave, 0) >> order
