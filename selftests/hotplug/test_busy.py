@@ -25,10 +25,15 @@ WARNING = r"WARNING: .* at (\S*/)?mm/"
 
 
 def try_unplug(node: PrivateNode) -> str:
-    """Outcome of an unplug, which is signalled when it takes too long."""
-    signal.signal(signal.SIGALRM, lambda *_: None)
-    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
-    return outcome(node.mod.unplug, node.nid, node.start, node.size)
+    """Outcome of an unplug, which is signalled when it takes too long. The timer may be the test's deadline:
+    it is put back."""
+    handler = signal.signal(signal.SIGALRM, lambda *_: None)
+    left = signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    try:
+        return outcome(node.mod.unplug, node.nid, node.start, node.size)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *left)
+        signal.signal(signal.SIGALRM, handler)
 
 
 def by_policy(open_node: OpenNode, anon: AnonFactory) -> tuple[PrivateNode, Mapping]:
