@@ -42,12 +42,12 @@ class MixedList:
         self._sharer = child.start(share, self._shared)
         self._sharer.step()
         self._own = placed(anon(3), home)
-        self._own.unmap(1, 1)
         self._bare = anon(2)
         self._bare.read_fault(first=1)
         mod.device(nid, PAGE_SIZE)
         self._device = device(1)
         self._device.touch()
+        self._own.unmap(1, 1)  # last: the next mapping of a page may be put there
         self._addr = {
             "movable": self._own.page_addr(0),
             "hole": self._own.page_addr(1),
