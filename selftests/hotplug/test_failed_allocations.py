@@ -39,7 +39,7 @@ sections_warning = allow_splat(
 @pytest.fixture
 def failing() -> Iterator[Failing]:
     if not refusals.available():
-        pytest.skip("needs a kernel with FAILSLAB, FAIL_PAGE_ALLOC and FAULT_INJECTION_DEBUG_FS")
+        pytest.skip("needs FAILSLAB, FAIL_PAGE_ALLOC and FAULT_INJECTION_DEBUG_FS")
     with refusals.failing() as switched:
         yield switched
 
