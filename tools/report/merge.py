@@ -53,10 +53,11 @@ def merge(reports: Sequence[pytest.TestReport]) -> Merged:
     """Join the reports of one test.
 
     An assertion that failed, an errno or a timeout from the kernel that the test did not expect, or an
-    invariant found violated afterwards, is FAIL: the kernel is wrong. Anything else that went wrong (another
-    exception, a fixture, the soft deadline) is ERROR: the test broke and shows nothing.
+    invariant found violated afterwards, is FAIL: the kernel is wrong, also where the test was marked xfail.
+    Anything else that went wrong (another exception, a fixture, the soft deadline) is ERROR: the test broke
+    and shows nothing.
     """
-    verdicts = [_judge(report) for report in reports if report.failed]
+    verdicts = [_judge(report) for report in reports if report.failed or _expected(report)]
     # FAIL says more than ERROR: a kernel that deviates often breaks the teardown as well.
     verdicts.sort(key=lambda verdict: verdict[0] is not Outcome.FAIL)
     skipped = next((report for report in reports if report.skipped), None)
@@ -81,6 +82,11 @@ def merge(reports: Sequence[pytest.TestReport]) -> Merged:
         [[str(name), str(value)] for name, value in last.user_properties] if last else [],
         _sections(reports, failed=bool(verdicts)),
     )
+
+
+def _expected(report: pytest.TestReport) -> bool:
+    """Whether a test marked xfail failed: pytest calls that skipped, but the test did run."""
+    return report.skipped and hasattr(report, "wasxfail")
 
 
 def _judge(report: pytest.TestReport) -> tuple[Outcome, Kind, str, str]:
@@ -115,9 +121,6 @@ def _message(longrepr: Any, text: str) -> str:
 
 
 def _skip_reason(report: pytest.TestReport) -> str:
-    reason = getattr(report, "wasxfail", None)
-    if reason is not None:
-        return f"expected failure: {reason}" if reason else "expected failure"
     longrepr = report.longrepr
     # pytest gives (path, line, "Skipped: reason").
     text = str(longrepr[2]) if isinstance(longrepr, tuple) and len(longrepr) == 3 else _text(longrepr)

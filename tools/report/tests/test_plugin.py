@@ -147,7 +147,7 @@ EXPECTED = {
     "test_splats": ("FAIL", "splat"),
     "test_leaks_and_more": ("FAIL", "invariant"),
     "test_skips": ("SKIP", None),
-    "test_expected": ("SKIP", None),
+    "test_expected": ("FAIL", "assertion"),
     "test_slow": ("ERROR", "timeout"),
 }
 
@@ -169,7 +169,7 @@ def test_each_way_to_end_has_its_outcome_and_kind(project, here):
     assert len(events(project, "test-start")) == len(EXPECTED)
     assert "test session starts" not in output, "pytest's own report belongs into its log"
     assert "page on node 1" in (project / "run" / "pytest-fast.log").read_text()
-    assert "2 passed, 6 failed, 2 skipped, 3 errors" in output
+    assert "2 passed, 7 failed, 1 skipped, 3 errors" in output
 
 
 def test_a_run_where_everything_holds(project):
