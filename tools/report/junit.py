@@ -7,7 +7,6 @@ element tree.
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -15,24 +14,37 @@ from datetime import UTC, datetime
 from junit_xml import TestCase, TestSuite, to_xml_report_string
 
 from tools.report.events import Outcome
-from tools.report.names import class_and_name
-from tools.report.verdict import TestVerdict, Verdict
+from tools.report.names import class_and_name, unique
+from tools.report.text import clean, one_line
+from tools.report.verdict import DEVIATION, TestVerdict, Verdict
 
-__all__ = ["render"]
-
-#: Everything XML 1.0 does not allow; kernel logs and test output hold such characters.
-_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_ESCAPES = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")
+__all__ = ["case_names", "render"]
 
 
 def render(verdict: Verdict) -> str:
     """The whole document. Times in seconds."""
     suites: dict[tuple[str, str], list[TestVerdict]] = {}
-    for test in verdict.tests:
+    for test in verdict.cases:
         suites.setdefault((test.topology, test.chapter), []).append(test)
     order = {name: number for number, name in enumerate(verdict.topologies)}
     keys = sorted(suites, key=lambda key: (order.get(key[0], len(order)), key[1]))
-    return str(to_xml_report_string([_suite(verdict, *key, suites[key]) for key in keys], encoding="utf-8"))
+    names = case_names(verdict.cases)
+    documents = [_suite(verdict, *key, suites[key], names) for key in keys]
+    return str(to_xml_report_string(documents, encoding="utf-8"))
+
+
+def case_names(tests: Iterable[TestVerdict]) -> dict[tuple[str, str], tuple[str, str]]:
+    """Class and name of each test's case, by topology and nodeid; no two are the same."""
+    classes: dict[str, dict[tuple[str, str], str]] = {}
+    for test in sorted(tests, key=lambda test: (test.topology, test.nodeid)):
+        group, name = class_and_name(test.nodeid)
+        classname = one_line(".".join(part for part in (test.topology, group) if part))
+        classes.setdefault(classname, {})[test.topology, test.nodeid] = one_line(name)
+    return {
+        test: (classname, name)
+        for classname, wanted in classes.items()
+        for test, name in unique(wanted, "--").items()
+    }
 
 
 class _Suite(TestSuite):  # type: ignore[misc]  # junit-xml has no type information
@@ -49,13 +61,18 @@ class _Suite(TestSuite):  # type: ignore[misc]  # junit-xml has no type informat
         return document
 
 
-def _suite(verdict: Verdict, topology: str, chapter: str, tests: list[TestVerdict]) -> TestSuite:
+def _suite(
+    verdict: Verdict,
+    topology: str,
+    chapter: str,
+    tests: list[TestVerdict],
+    names: Mapping[tuple[str, str], tuple[str, str]],
+) -> TestSuite:
     facts = _facts(verdict, topology)
-    expected = {row.id: row.expected for row in verdict.requirements if row.expected}
     started = verdict.run.get("time")
     return _Suite(
         f"{topology}.{chapter}",
-        [_case(test, facts, expected) for test in tests],
+        [_case(verdict, test, names[test.topology, test.nodeid], facts) for test in tests],
         properties={**facts, "chapter": chapter},
         timestamp=datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds") if started else None,
     )
@@ -70,21 +87,23 @@ def _facts(verdict: Verdict, topology: str) -> dict[str, str]:
         "dialect": verdict.run.get("dialect"),
         "run": verdict.run.get("run"),
     }
-    return {name: _clean(str(value)) for name, value in facts.items() if value}
+    return {name: clean(str(value)) for name, value in facts.items() if value}
 
 
-def _case(test: TestVerdict, facts: dict[str, str], expected: Mapping[str, str]) -> TestCase:
-    group, name = class_and_name(test.nodeid)
+def _case(verdict: Verdict, test: TestVerdict, names: tuple[str, str], facts: dict[str, str]) -> TestCase:
+    classname, name = names
     case = TestCase(
-        _clean(name),
-        classname=_clean(".".join(part for part in (test.topology, group) if part)),
+        name,
+        classname=classname,
         elapsed_sec=max(test.duration, 1e-6),  # 0 would leave the attribute out
-        file=_clean(test.nodeid.partition("::")[0]),
-        stdout=_clean(_output(test)) or None,
+        file=one_line(test.nodeid.partition("::")[0]),
+        stdout=clean(_output(test)) or None,
     )
-    message = _clean(test.message.partition("\n")[0]) or str(test.outcome)
-    detail = _clean(test.detail or test.message) or message
-    if test.outcome is Outcome.FAIL:
+    message = one_line(test.message.partition("\n")[0]) or str(test.outcome)
+    detail = clean(test.detail or test.message) or message
+    if verdict.word(test) == DEVIATION:
+        case.add_failure_info(f"deviation of level should: {message}", detail, "deviation")
+    elif test.outcome is Outcome.FAIL:
         case.add_failure_info(message, detail, test.kind or "failure")
     elif test.outcome is Outcome.FLAKY:
         case.add_failure_info(message, detail, "flaky")
@@ -95,32 +114,29 @@ def _case(test: TestVerdict, facts: dict[str, str], expected: Mapping[str, str])
         case.add_error_info(f"MISS: {message}", detail, "miss")
     elif test.outcome is Outcome.SKIP:
         case.add_skipped_info(message)
-    case.pnode_properties = list(_properties(test, facts, expected))
+    case.pnode_properties = list(_properties(verdict, test, facts))
     return case
 
 
-def _properties(
-    test: TestVerdict, facts: dict[str, str], expected: Mapping[str, str]
-) -> Iterable[tuple[str, str]]:
+def _properties(verdict: Verdict, test: TestVerdict, facts: dict[str, str]) -> Iterable[tuple[str, str]]:
+    expected = verdict.expected
     for identifier in test.requirements:
-        yield "requirement", _clean(identifier)
+        yield "requirement", clean(identifier)
         if identifier in expected:
-            yield "expected", _clean(f"{identifier}: {expected[identifier]}")
+            yield "expected", clean(f"{identifier}: {expected[identifier]}")
     yield from ((name, facts[name]) for name in ("topology", "kernel", "dialect") if name in facts)
     yield "outcome", str(test.outcome)
+    yield "level", verdict.level(test)
+    if test.kind:
+        yield "kind", clean(test.kind)
     if test.slot is not None:
         yield "guest", f"slot{test.slot}"
     if test.console:
-        yield "console", _clean(test.console)
+        yield "console", clean(test.console)
     for name, value in test.properties:  # e.g. ("node", "1")
         if name != "requirement":
-            yield _clean(name), _clean(value)
+            yield clean(name), clean(value)
 
 
 def _output(test: TestVerdict) -> str:
     return "\n".join(f"--- {title} ---\n{text.rstrip()}\n" for title, text in test.sections)
-
-
-def _clean(text: str) -> str:
-    """The text in characters that XML allows; colour codes go, other characters become a question mark."""
-    return _ILLEGAL.sub("?", _ESCAPES.sub("", text))

@@ -5,8 +5,12 @@ nested() is KTAP version 1 with indented blocks (topology, chapter, test), which
 has one result for each topology and chapter, and their tests in a block prefixed by "# ", as kselftest
 prints: the parsers of CI systems read that, and indented blocks are invisible to them.
 
-Both give an error or a test that never ran as "not ok"; which it was is in the lines before. Names have only
-characters of [A-Za-z0-9_.-], and a reason to skip is short, since one parser takes it for a part of the name.
+In both a test that did not hold is "not ok"; the word after "#" says what became of it where that is not
+simply FAIL: ERROR with its kind, MISS, FLAKY, DEVIATION for a FAIL of level should. KTAP knows ERROR, readers
+pass over the others. What was seen is in the lines before.
+
+Names have only characters of [A-Za-z0-9_.-], and a reason to skip is short, since one parser takes it for a
+part of the name. Lines of a message begin with "| ", so that no parser finds a result or a plan in them.
 """
 
 from __future__ import annotations
@@ -15,15 +19,17 @@ import re
 from collections.abc import Iterable, Iterator
 
 from tools.report.events import Outcome
-from tools.report.names import ktap_names
-from tools.report.verdict import Tally, TestVerdict, Verdict
+from tools.report.names import block_name, ktap_names
+from tools.report.verdict import DEVIATION, Tally, TestVerdict, Verdict
 
-__all__ = ["flat", "nested"]
+__all__ = ["directive", "flat", "nested"]
 
 REASON_LIMIT = 60
 MESSAGE_LINES = 12
 INDENT = "    "
 _UNPRINTABLE = re.compile(r"[^ -~]")
+#: Where kunit's parser stops to read, anywhere in a line: last words of kernels, which messages can hold.
+_ENDS = re.compile("List of all partitions:|Kernel panic - not syncing: VFS:|reboot: System halted")
 
 Blocks = dict[str, dict[str, list[TestVerdict]]]
 
@@ -31,12 +37,12 @@ Blocks = dict[str, dict[str, list[TestVerdict]]]
 def nested(verdict: Verdict) -> str:
     """The whole document, for kunit.py parse."""
     blocks = _blocks(verdict)
-    names = ktap_names(test.nodeid for test in verdict.tests)
+    names = ktap_names(test.nodeid for test in verdict.cases)
     lines = ["KTAP version 1", f"1..{len(blocks)}"]
     for number, (topology, chapters) in enumerate(blocks.items(), 1):
         inner = ["KTAP version 1", f"# Subtest: {topology}", f"1..{len(chapters)}"]
         for place, (chapter, tests) in enumerate(chapters.items(), 1):
-            block = ["KTAP version 1", f"# Subtest: {chapter}", *_cases(tests, names)]
+            block = ["KTAP version 1", f"# Subtest: {chapter}", *_cases(verdict, tests, names)]
             inner += _indented(block, INDENT)
             inner.append(_result(_together(tests), place, chapter))
         lines += _indented(inner, INDENT)
@@ -48,21 +54,21 @@ def nested(verdict: Verdict) -> str:
 def flat(verdict: Verdict) -> str:
     """The whole document, for parsers of TAP."""
     blocks = _blocks(verdict)
-    names = ktap_names(test.nodeid for test in verdict.tests)
+    names = ktap_names(test.nodeid for test in verdict.cases)
     lines = ["TAP version 13", f"1..{sum(len(chapters) for chapters in blocks.values())}"]
     number = 0
     for topology, chapters in blocks.items():
         for chapter, tests in chapters.items():
             number += 1
-            lines += _indented(["TAP version 13", *_cases(tests, names)], "# ")
+            lines += _indented(["TAP version 13", *_cases(verdict, tests, names)], "# ")
             lines.append(_result(_together(tests), number, f"{topology}.{chapter}"))
     return "\n".join(lines) + "\n"
 
 
 def _blocks(verdict: Verdict) -> Blocks:
     blocks: Blocks = {}
-    for test in verdict.tests:
-        topology, chapter = _safe(test.topology), _safe(test.chapter)
+    for test in verdict.cases:
+        topology, chapter = block_name(test.topology), block_name(test.chapter)
         blocks.setdefault(topology, {}).setdefault(chapter, []).append(test)
     # In order of names, not of events: the same plan gives the same numbers.
     return {
@@ -73,30 +79,50 @@ def _blocks(verdict: Verdict) -> Blocks:
     }
 
 
-def _cases(tests: list[TestVerdict], names: dict[str, str]) -> Iterator[str]:
+def _cases(verdict: Verdict, tests: list[TestVerdict], names: dict[str, str]) -> Iterator[str]:
     yield f"1..{len(tests)}"
     for number, test in enumerate(tests, 1):
         name = names[test.nodeid]
         if test.bad:
             yield from _diagnostics(test, name)
-        yield _result(test.outcome, number, name, test.message)
+        if test.outcome is Outcome.SKIP:
+            yield f"{_result(test.outcome, number, name)} {_reason(test.message)}".rstrip()
+        else:
+            yield _result(test.outcome, number, name) + directive(verdict, test)
+
+
+def directive(verdict: Verdict, test: TestVerdict) -> str:
+    """What follows the name of a test that was not skipped, beginning with " # "; empty for PASS and FAIL."""
+    word = verdict.word(test)
+    if word in (Outcome.PASS, Outcome.FAIL):
+        return ""
+    more = {Outcome.ERROR: test.kind or "", DEVIATION: "should"}.get(word, "")
+    return f" # {word} {more}".rstrip()
 
 
 def _diagnostics(test: TestVerdict, name: str) -> Iterator[str]:
     kind = f" ({test.kind})" if test.kind else ""
-    yield f"# {name}: {test.outcome}{kind} {' '.join(test.requirements)}".rstrip()
+    yield f"# {name}: {test.outcome}{kind} {_line(' '.join(test.requirements))}".rstrip()
     message = [line for line in test.message.splitlines() if line.strip()]
     for line in message[:MESSAGE_LINES]:
-        yield f"# {_UNPRINTABLE.sub('?', line.expandtabs(4))}".rstrip()
+        yield f"# | {_line(line)}".rstrip()
     if test.console:
-        yield f"# console: {test.console}"
+        yield f"# console: {_line(test.console)}"
 
 
-def _result(outcome: Outcome, number: int, name: str, reason: str = "") -> str:
-    if outcome is Outcome.SKIP:
-        first = " ".join(_UNPRINTABLE.sub("?", reason.partition("\n")[0]).replace("#", " ").split())
-        return f"ok {number} {name} # SKIP {first[:REASON_LIMIT]}".rstrip()
-    return f"{'ok' if outcome is Outcome.PASS else 'not ok'} {number} {name}"
+def _line(text: str) -> str:
+    printable = _UNPRINTABLE.sub("?", text.expandtabs(4))
+    return _ENDS.sub(lambda match: match[0].replace(":", ""), printable)
+
+
+def _reason(message: str) -> str:
+    words = _line(message.partition("\n")[0]).replace("#", " ").split()
+    return " ".join(words)[:REASON_LIMIT]
+
+
+def _result(outcome: Outcome, number: int, name: str) -> str:
+    skipped = " # SKIP" if outcome is Outcome.SKIP else ""
+    return f"{'ok' if outcome in (Outcome.PASS, Outcome.SKIP) else 'not ok'} {number} {name}{skipped}"
 
 
 def _together(tests: Iterable[TestVerdict]) -> Outcome:
@@ -108,7 +134,3 @@ def _together(tests: Iterable[TestVerdict]) -> Outcome:
 
 def _indented(lines: Iterable[str], prefix: str) -> list[str]:
     return [prefix + line for line in lines]
-
-
-def _safe(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name) or "none"

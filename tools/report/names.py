@@ -4,17 +4,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TypeVar
 
-__all__ = ["chapter_of", "class_and_name", "expression", "ktap_names", "without_round"]
+__all__ = [
+    "block_name",
+    "chapter_of",
+    "class_and_name",
+    "expression",
+    "ktap_names",
+    "paths",
+    "unique",
+    "without_round",
+]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+_UNSAFE_IN_PATH = re.compile(r"[^A-Za-z0-9_-]+")
 #: What `pytest -k` takes as one word.
 _WORD = re.compile(r"^[\w:+\-.\[\]\\/=]+$")
 _KEYWORDS = {"and", "or", "not", "true", "false", "none"}
-
-
 _ROUND = re.compile(r"~\d+\Z")
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 def without_round(nodeid: str) -> str:
@@ -42,20 +53,49 @@ def class_and_name(nodeid: str) -> tuple[str, str]:
     return ".".join([module, *names[:-1]]), names[-1] + bracket + parameters
 
 
+def block_name(name: str) -> str:
+    """The name of a topology or a chapter where tests are grouped by it, in [A-Za-z0-9_-]."""
+    return _UNSAFE_IN_PATH.sub("-", name) or "none"
+
+
 def ktap_names(nodeids: Iterable[str]) -> dict[str, str]:
     """A name in [A-Za-z0-9_.-] for each test. Where two would be the same, the later in order of id gets a
-    number."""
-    names: dict[str, str] = {}
-    taken: set[str] = set()
+    number.
+
+    Each has a dot, which no chapter's name has: one parser takes a test with the name of its block for the
+    block's end.
+    """
+    wanted: dict[str, str] = {}
     for nodeid in sorted(set(nodeids)):
         group, name = class_and_name(nodeid)
-        base = safe = _UNSAFE.sub("-", f"{group}.{name}".strip(".").replace("]", "")).strip("-")
-        number = 1
-        while safe in taken:
+        safe = _UNSAFE.sub("-", f"{group}.{name}".strip(".").replace("]", "")).strip("-")
+        wanted[nodeid] = safe if "." in safe else f"tests.{safe}"
+    return unique(wanted, ".")
+
+
+def paths(nodeids: Iterable[str]) -> dict[str, str]:
+    """The path of each test in a tree of tests, a.b.c with parts in [A-Za-z0-9_-], as KCIDB wants it."""
+    wanted: dict[str, str] = {}
+    for nodeid in sorted(set(nodeids)):
+        group, name = class_and_name(nodeid)
+        parts = [*(group or "tests").split("."), name]
+        wanted[nodeid] = ".".join(
+            _UNSAFE_IN_PATH.sub("-", part.replace("]", "")).strip("-") or "test" for part in parts
+        )
+    return unique(wanted, "-")
+
+
+def unique(wanted: Mapping[Key, str], mark: str) -> dict[Key, str]:
+    """The same names with a number, after `mark`, where one was taken by an earlier key."""
+    names: dict[Key, str] = {}
+    taken: set[str] = set()
+    for key, base in wanted.items():
+        name, number = base, 1
+        while name in taken:
             number += 1
-            safe = f"{base}.{number}"
-        taken.add(safe)
-        names[nodeid] = safe
+            name = f"{base}{mark}{number}"
+        taken.add(name)
+        names[key] = name
     return names
 
 

@@ -41,6 +41,7 @@ class TestVerdict:
     properties: tuple[tuple[str, str], ...] = ()
     sections: tuple[tuple[str, str], ...] = ()
     rounds: int = 1  # how often it was to run
+    seen: tuple[Outcome, ...] = ()  # what became of each round, where there were several
 
     @property
     def chapter(self) -> str:
@@ -85,12 +86,14 @@ def _over_rounds(nodeid: str, rounds: Sequence[TestVerdict]) -> TestVerdict:
             detail="\n\n".join([*shown, odd[0].detail]),
             duration=seconds,
             rounds=len(rounds),
+            seen=tuple(test.outcome for test in rounds),
         )
     missing = counts[Outcome.MISS]
     one = finished[0] if finished else rounds[0]
     if missing and finished and not one.bad:
         one = replace(one, outcome=Outcome.MISS, message=f"{missing} of {len(rounds)} rounds have no result")
-    return replace(one, nodeid=nodeid, duration=seconds, rounds=len(rounds))
+    seen = tuple(test.outcome for test in rounds)
+    return replace(one, nodeid=nodeid, duration=seconds, rounds=len(rounds), seen=seen)
 
 
 def _tests(events: Sequence[Event], plans: Mapping[str, Event]) -> Iterable[TestVerdict]:

@@ -14,6 +14,7 @@ from tools.report.verdict import (
     DEVIATES,
     HOLDS,
     INCOMPLETE,
+    NEVER_PLANNED,
     NEVER_STARTED,
     RequirementVerdict,
     Tally,
@@ -122,14 +123,16 @@ def _table(verdict: Verdict, colour: bool) -> Iterator[str]:
         for topology in verdict.topologies
     }
     header = "  ".join(topology.rjust(width) for topology, width in columns.items())
-    yield f"{'requirement':{name_width}}  level   verdict  {header}   (tests passed/run)"
+    word_width = max([len(row.word) for row in rows], default=0)
+    word_width = max(word_width, len("verdict"))
+    yield f"{'requirement':{name_width}}  level   {'verdict':{word_width}}  {header}   (tests passed/run)"
     chapter = None
     for row in rows:
         if row.chapter != chapter:
             chapter = row.chapter
             yield f"{chapter}  {_chapter_tally(rows, chapter)}"
         cells = "  ".join(_cell(row, topology).rjust(width) for topology, width in columns.items())
-        mark = _paint(str(row.outcome).ljust(7), row.outcome, colour)
+        mark = _paint(row.word.ljust(word_width), row.outcome, colour)
         yield f"  {row.id:{name_width}}  {row.level:6}  {mark}  {cells}".rstrip()
     without = list(_without(verdict.requirements))
     if without:
@@ -169,7 +172,7 @@ def _expanded(verdict: Verdict, run_dir: Path, colour: bool) -> Iterator[str]:
             continue
         level = verdict.level(test)
         kind = f", {test.kind}" if test.kind else ""
-        outcome = _paint(str(test.outcome), test.outcome, colour)
+        outcome = _paint(verdict.word(test), test.outcome, colour)
         yield f"{outcome} {test.topology} {test.nodeid} ({level}{kind})"
         for identifier in test.requirements:
             row = rows.get(identifier)
@@ -223,7 +226,7 @@ def _problems(verdict: Verdict) -> Iterator[str]:
     for event in verdict.problems:
         yield f"pnode: {event.get('topology') or ''}: {event.get('message')}".replace(": : ", ": ")
     for topology in verdict.unplanned:
-        yield f"pnode: {topology}: no test was planned; its guests never got ready"
+        yield f"pnode: {topology}: {NEVER_PLANNED}"
 
 
 def _conclusion(verdict: Verdict) -> str:

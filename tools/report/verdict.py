@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from tools.report.events import Event, Outcome
@@ -17,8 +18,10 @@ from tools.report.outcomes import NEVER_STARTED, TestVerdict, named, tests_of
 
 __all__ = [
     "DEVIATES",
+    "DEVIATION",
     "HOLDS",
     "INCOMPLETE",
+    "NEVER_PLANNED",
     "NEVER_STARTED",
     "UNABLE",
     "RequirementVerdict",
@@ -31,6 +34,9 @@ __all__ = [
 
 #: Exit statuses of a run; tools/cli documents them for the user.
 HOLDS, DEVIATES, UNABLE, INCOMPLETE = 0, 1, 2, 3
+#: What a FAIL is called where only requirements of level should are at stake.
+DEVIATION = "DEVIATION"
+NEVER_PLANNED = "no test was planned; its guests never got ready"
 _DEVIATIONS = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
 _WORST_FIRST = (*_DEVIATIONS, Outcome.MISS, Outcome.PASS, Outcome.SKIP)
 
@@ -95,6 +101,11 @@ class RequirementVerdict:
     def deviates(self) -> bool:
         return self.outcome in _DEVIATIONS
 
+    @property
+    def word(self) -> str:
+        """The outcome as people read it."""
+        return _word(self.outcome, self.level)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -115,8 +126,38 @@ class Verdict:
 
     def level(self, test: TestVerdict) -> str:
         """ "must" unless every requirement of the test is a "should"."""
-        levels = {row.level for row in self.requirements if row.id in test.requirements}
+        levels = {self._levels[name] for name in test.requirements if name in self._levels}
         return "should" if levels == {"should"} else "must"
+
+    def word(self, test: TestVerdict) -> str:
+        """The test's outcome as people read it: a FAIL of level should is a DEVIATION."""
+        return _word(test.outcome, self.level(test))
+
+    @cached_property
+    def expected(self) -> dict[str, str]:
+        """What the kernel's dialect expects, by requirement; without those of which nobody has said it."""
+        return {row.id: row.expected for row in self.requirements if row.expected}
+
+    @cached_property
+    def _levels(self) -> dict[str, str]:
+        return {row.id: row.level for row in self.requirements}
+
+    @cached_property
+    def cases(self) -> tuple[TestVerdict, ...]:
+        """The tests as the forms for other programs list them: a topology without any is one that never ran.
+
+        A form without it would look as good as one where everything passed.
+        """
+        told = {event.get("topology"): str(event.get("message")) for event in reversed(self.problems)}
+        lost = (
+            TestVerdict(name, "guests::plan", Outcome.MISS, (), message=told.get(name) or NEVER_PLANNED)
+            for name in self.unplanned
+        )
+        return (*self.tests, *lost)
+
+
+def _word(outcome: Outcome, level: str) -> str:
+    return DEVIATION if outcome is Outcome.FAIL and level == "should" else str(outcome)
 
 
 def judge(events: Iterable[Event], catalogue: Iterable[RequirementLike]) -> Verdict:

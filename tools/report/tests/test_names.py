@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from tools.report.names import chapter_of, class_and_name, expression, ktap_names
+from tools.report.names import block_name, chapter_of, class_and_name, expression, ktap_names, paths, unique
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,34 @@ def test_ktap_names_are_safe_unique_and_do_not_depend_on_order():
     assert len(set(names.values())) == 4
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+", name) for name in names.values())
     assert names["selftests/a/test_x.py::test_y[1#2]"] == "a.test_x.test_y-1-2"
+
+
+def test_every_ktap_name_has_a_dot_and_no_block_has():
+    assert ktap_names(["ISO", "a::b", "[]", ""]).keys() == {"ISO", "a::b", "[]", ""}
+    assert all("." in name for name in ktap_names(["ISO", "a::b", "[]", ""]).values())
+    assert block_name("x.y z") == "x-y-z"
+    assert block_name("") == "none"
+
+
+def test_paths_are_what_kcidb_takes():
+    nodeids = [
+        "selftests/a/test_x.py::TestIt::test_y[0.5-/dev/x]",
+        "selftests/a/test_x.py::TestIt::test_y[0-5-/dev/x]",
+        "selftests/a/test_x.py::test_y[{}]",
+        "guests::slot0-boot1",
+        "é",
+    ]
+    found = paths(nodeids)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*", path) for path in found.values())
+    assert len(set(found.values())) == len(nodeids)
+    assert found[nodeids[0]] == "a.test_x.TestIt.test_y-0-5--dev-x-2"
+    assert found[nodeids[1]] == "a.test_x.TestIt.test_y-0-5--dev-x"
+    assert found[nodeids[2]] == "a.test_x.test_y"
+    assert found[nodeids[3]] == "guests.slot0-boot1"
+
+
+def test_a_number_never_takes_the_name_of_another():
+    assert unique({1: "a", 2: "a", 3: "a.2", 4: "a"}, ".") == {1: "a", 2: "a.2", 3: "a.2.2", 4: "a.3"}
 
 
 @pytest.mark.parametrize(
