@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a record to the reports: junit.xml, results.ktap, results.tap, summary.txt, and the exit status.
+"""From a record to the reports: junit.xml, results.ktap, results.tap, kcidb.json, summary.txt, and the exit
+status.
 
 Works on the record of a run that was killed as well; what has no result is MISS there.
 """
@@ -14,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from tools.report import junit, ktap, summary
+from tools.report import junit, kcidb, ktap, summary
 from tools.report.events import FILE, Event, RunLog, read
 from tools.report.verdict import INCOMPLETE, UNABLE, RequirementLike, Verdict, as_event, judge
 
@@ -37,10 +38,13 @@ def finish(
     log: RunLog | None = None,
     catalogue: Mapping[str, Any] | None = None,
     stream: TextIO | None = None,
+    origin: str | None = None,
+    files_url: str | None = None,
 ) -> int:
     """Write all reports of the run, print the summary, and return the exit status (0, 1, 2 or 3).
 
     `log`, when the run is still open, adds what could not be written to a full disk; the status is 3 then.
+    `origin` and `files_url` are for kcidb.json, instead of what the record says.
     Raises OSError when there is no readable record.
     """
     stream = stream or sys.stdout
@@ -55,6 +59,7 @@ def finish(
             ("junit.xml", junit.render(verdict)),
             ("results.ktap", ktap.nested(verdict)),
             ("results.tap", ktap.flat(verdict)),
+            ("kcidb.json", kcidb.render(verdict, events, origin=origin, files_url=files_url)),
             ("summary.txt", summary.render(verdict, run_dir)),
         )
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from junitparser import JUnitXml, Properties
 
-from tools.report import finishing, junit, ktap, summary
+from tools.report import finishing, junit, kcidb, ktap, summary
 from tools.report.events import RunLog, read
 from tools.report.tests.catalogue import CATALOGUE
 from tools.report.verdict import DEVIATES, HOLDS, INCOMPLETE, UNABLE, judge
@@ -62,6 +62,12 @@ def test_flat_ktap():
     assert matches(text, GOLDEN / "deviations-of-every-kind.tap")
 
 
+def test_kcidb():
+    recording = read(GOLDEN / "deviations-of-every-kind.jsonl")
+    text = kcidb.render(judge(recording.events, CATALOGUE.values()), recording.events)
+    assert matches(text, GOLDEN / "deviations-of-every-kind.kcidb.json")
+
+
 def test_junit_carries_requirements_node_topology_kernel_and_dialect(tmp_path):
     path = tmp_path / "junit.xml"
     path.write_text(junit.render(verdict_of("deviations-of-every-kind")), encoding="utf-8")
@@ -94,7 +100,7 @@ def test_finish_writes_every_report_of_a_killed_run_and_ends_its_record(tmp_path
     shown = io.StringIO()
     assert finishing.finish(tmp_path, catalogue=CATALOGUE, stream=shown) == INCOMPLETE
     assert "started, but the run ended before its result" in shown.getvalue()
-    files = ["junit.xml", "results.jsonl", "results.ktap", "results.tap", "summary.txt"]
+    files = ["junit.xml", "kcidb.json", "results.jsonl", "results.ktap", "results.tap", "summary.txt"]
     assert sorted(path.name for path in tmp_path.iterdir()) == files
     assert read(tmp_path / "results.jsonl").events[-1]["exit"] == INCOMPLETE
     # Again: the same reports, and no second end.
@@ -102,7 +108,8 @@ def test_finish_writes_every_report_of_a_killed_run_and_ends_its_record(tmp_path
     assert finishing.finish(tmp_path, catalogue=CATALOGUE, stream=io.StringIO()) == INCOMPLETE
     assert reports.keys() == {path.name for path in tmp_path.iterdir()}
     assert reports["results.jsonl"] == (tmp_path / "results.jsonl").read_bytes()
-    assert reports["junit.xml"] == (tmp_path / "junit.xml").read_bytes()
+    for name in ("junit.xml", "kcidb.json"):
+        assert reports[name] == (tmp_path / name).read_bytes()
 
 
 def test_finish_on_a_full_disk_reports_on_the_terminal_and_is_incomplete(tmp_path, monkeypatch, capsys):
