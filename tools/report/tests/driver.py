@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tools.report import ControllerPlugin, RunLog, finish, make_live
+from tools.report.events import SCHEMA
 from tools.report.tests.catalogue import CATALOGUE
 
 
@@ -27,6 +28,7 @@ def main() -> int:
     with RunLog(run_dir / "results.jsonl") as log:
         log.write(
             "run-start",
+            schema=SCHEMA,
             run="r1",
             topologies=["fast"],
             kernel={"release": "6.12.0"},

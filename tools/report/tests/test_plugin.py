@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tools.report.events import read
+from tools.report.tests import strict
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -73,6 +74,7 @@ def start(project, *arguments, slots=1, here=False, **options):
 def run(project, *arguments, **options):
     process = start(project, *arguments, **options)
     output, _ = process.communicate(timeout=60)
+    strict.check(project / "run" / "results.jsonl")
     return process.returncode, output
 
 
