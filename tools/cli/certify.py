@@ -7,13 +7,14 @@ import subprocess
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers import catalogue
 from tools.cli import collect, here, rundir, session, subject
 from tools.cli.exits import Exit
 from tools.cli.list import load_catalogue, select
+from tools.cli.provenance import Provenance
 from tools.cli.subject import Subject
 from tools.doctor import packages
 from tools.errors import UserError
@@ -25,6 +26,7 @@ from tools.paths import ROOT
 from tools.report import RunLog, finish
 from tools.report.events import FILE, SCHEMA
 from tools.report.finishing import verdict_of
+from tools.report.kcidb import DEFAULT_ORIGIN
 from tools.report.verdict import Verdict
 
 DEADLINE = 120  # seconds a test may take, setup to teardown
@@ -49,6 +51,9 @@ class Request:
     output: Path | None = None
     deadline: int = DEADLINE
     argv: tuple[str, ...] = ()
+    source: Provenance = field(default_factory=Provenance)
+    origin: str = DEFAULT_ORIGIN
+    files_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,9 @@ def start_event(
         "suite": suite_version(),
         "time": round(time.time(), 3),
         "kernel": kernel.event(),
+        "source": {"base": None, **request.source.event(), **kernel.source()},
+        "origin": request.origin,
+        "files_url": request.files_url,
         "topologies": plan.names,
         "repeat": request.repeat,
         "seed": request.seed,

@@ -28,8 +28,13 @@ def environment(allow_disruptive: bool) -> dict[str, str]:
 class RunningKernel(Subject):
     """The booted kernel; its image is not known."""
 
-    def event(self) -> dict[str, str]:
-        return {"release": self.release, "version": self.version}
+    def event(self) -> dict[str, str | None]:
+        return {
+            "release": self.release,
+            "version": self.version,
+            "architecture": os.uname().machine,
+            **self.configuration(),
+        }
 
 
 def subject(build_dir: Path | None) -> Subject:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.cli import kernel as kernel_verb
+from tools.cli import provenance
 from tools.cli.arguments import positive
 from tools.cli.certify import DEADLINE, Request, certify
 from tools.errors import UserError
 from tools.kernel.flavour import DEFAULT
+from tools.report.kcidb import DEFAULT_ORIGIN
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--build", type=Path, metavar="DIR", help="where it was built: the module is built against it"
     )
     kernel_verb.add_flavour(kernel)
+    provenance.configure(parser)
     where = parser.add_argument_group("where")
     where.add_argument(
         "--topology",
@@ -97,6 +100,9 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
         output=args.output,
         deadline=args.deadline,
         argv=tuple(argv),
+        source=provenance.given(args, foreign=bool(args.here or args.kernel or args.build)),
+        origin=args.kcidb_origin or DEFAULT_ORIGIN,
+        files_url=args.files_url,
     )
 
 

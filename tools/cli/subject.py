@@ -11,6 +11,7 @@ from tools.kernel import flavour, image, module, recipe, tree
 from tools.kernel.flavour import Flavour
 
 BUILT_IMAGE = "arch/x86/boot/bzImage"
+ARCHITECTURE = "x86_64"  # of what image.inspect takes
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class Subject:
     version: str  # all that the image says about itself
     reference: bool = False
     flavour: str = flavour.DEFAULT
+    base: str | None = None  # of the reference kernel: version of the source its patches are on
 
-    def event(self) -> dict[str, str]:
+    def event(self) -> dict[str, str | None]:
         """The kernel's part of run-start."""
         return {
             "release": self.release,
@@ -32,7 +34,23 @@ class Subject:
             "image": str(self.image),
             "image_sha256": recipe.digest(self.image),
             "flavour": self.flavour,
+            "architecture": ARCHITECTURE,
+            **self.configuration(),
         }
+
+    def configuration(self) -> dict[str, str | None]:
+        """Hash of the configuration, and the compiler that it names; None where they are not known."""
+        path = self.build_dir / ".config" if self.build_dir else None
+        return {
+            "config_sha256": recipe.digest(path) if path else None,
+            "compiler": tree.compiler(path) if path else None,
+        }
+
+    def source(self) -> dict[str, str]:
+        """What is known of its source by itself: of the reference kernel everything, else nothing."""
+        if not self.reference:
+            return {}
+        return {"base": str(self.base), "patchset_hash": recipe.patchset_hash(recipe.patches())}
 
     def module(self) -> Path:
         """Return the test module for it, built when needed. Raises UserError."""
@@ -48,8 +66,15 @@ def reference(kind: Flavour) -> Subject:
     """Return the embedded reference kernel of a flavour, built when the cache has none. Raises UserError."""
     built = kernel_verb.obtain(kind=kind)
     found = image.inspect(built.image)
+    base = f"{recipe.load().package} {built.meta.source}"
     return Subject(
-        built.image, built.build_dir, built.release, found.version, reference=True, flavour=kind.name
+        built.image,
+        built.build_dir,
+        built.release,
+        found.version,
+        reference=True,
+        flavour=kind.name,
+        base=base,
     )
 
 

@@ -64,6 +64,12 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def patchset_hash(patch_files: Sequence[Path]) -> str:
+    """Return the hash by which KCIDB names patches in an order: the sha256 of their sha256s, a line each."""
+    lines = "".join(f"{digest(path)}\n" for path in patch_files)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
 def kernel_hash(
     source: str, patch_files: Sequence[Path], options: Mapping[str, str], cc: str, recipe: Recipe
 ) -> str:

@@ -58,6 +58,12 @@ def release(build_dir: Path) -> str:
     return match["release"]
 
 
+def compiler(config: Path) -> str | None:
+    """Return the compiler that a configuration was made for, as it named itself; None when it says none."""
+    match = re.search(r'^CONFIG_CC_VERSION_TEXT="(?P<name>.*)"$', config.read_text(errors="replace"), re.M)
+    return match["name"] if match else None
+
+
 def identity(build_dir: Path) -> str:
     """Return a hash that changes when a module built against this directory must be built again."""
     parts = [digest(build_dir / name) for name in NEEDED if name != "Makefile"]
