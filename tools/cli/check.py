@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pnode check: linters, unit tests, the suite on the reference kernel, a sample of faults; one line sums
-them up."""
+"""pnode check: linters, unit tests, the suite on the reference kernel, a sample of faults, what others read
+in the reports; one line sums them up."""
 
 import argparse
 import subprocess
@@ -20,6 +20,7 @@ from tools.errors import UserError
 from tools.faults import show
 from tools.guest import topology
 from tools.paths import ROOT
+from tools.report import readers
 from tools.report.events import Outcome
 from tools.report.verdict import Verdict
 
@@ -121,21 +122,21 @@ def everywhere() -> tuple[str, ...]:
     return (*DEFAULT_TOPOLOGIES, *others)
 
 
-def suite(args: argparse.Namespace) -> tuple[Counts, int]:
-    """Certify the reference kernel; a run that could not start is one failure."""
+def suite(args: argparse.Namespace) -> tuple[Counts, int, Path | None]:
+    """Certify the reference kernel; a run that could not start is one failure, and has no directory."""
     print("== suite on the reference kernel", flush=True)
     try:
         done = certify(Request(topologies=everywhere(), output=args.output, guests=args.guests))
     except UserError as error:
         print(f"pnode: {error}", file=sys.stderr, flush=True)
-        return Counts(failed=1), Exit.CANNOT_RUN
+        return Counts(failed=1), Exit.CANNOT_RUN, None
     counts = count_suite(done.verdict)
     if done.code and not counts.failed:
         counts += Counts(failed=1)
-    return counts, done.code
+    return counts, done.code, done.run_dir
 
 
-def sample_of_faults(args: argparse.Namespace) -> tuple[Counts, int]:
+def sample_of_faults(args: argparse.Namespace) -> tuple[Counts, int, Path | None]:
     """Break a few hooks of the reference kernel, always the same ones: each has to turn its tests red, and no
     others. A fault counts as one test."""
     print("== a sample of faults: can the tests fail?", flush=True)
@@ -143,10 +144,20 @@ def sample_of_faults(args: argparse.Namespace) -> tuple[Counts, int]:
         result, run_dir = faults.check(guests=args.guests, output=args.output)
     except UserError as error:
         print(f"pnode: {error}", file=sys.stderr, flush=True)
-        return Counts(failed=1), Exit.CANNOT_RUN
+        return Counts(failed=1), Exit.CANNOT_RUN, None
     print("\n".join(show.lines(result)), f"results: {run_dir}", sep="\n", flush=True)
     good = sum(row.good for row in result.rows)
-    return Counts(good, len(result.rows) - good), Exit.HOLDS if result.good else Exit.DEVIATES
+    return Counts(good, len(result.rows) - good), Exit.HOLDS if result.good else Exit.DEVIATES, run_dir
+
+
+def independent_readers(run_dir: Path, names: Sequence[str] = ()) -> tuple[Counts, int]:
+    """Have others' programs read the reports of a run (default: all of them); each counts as one test, as
+    skipped where it is not installed."""
+    results = readers.check(run_dir, names)
+    print(run_dir, *readers.lines(results), sep="\n", flush=True)
+    agreed = sum(one.agrees for one in results)
+    missing = sum(bool(one.missing) for one in results)
+    return Counts(agreed, len(results) - agreed - missing, missing), readers.status(results)
 
 
 def execute(args: argparse.Namespace) -> int:
@@ -157,9 +168,14 @@ def execute(args: argparse.Namespace) -> int:
         total += unit_tests(Path(scratch, "unit.xml"))
     codes = [int(Exit.DEVIATES) if total.failed else int(Exit.HOLDS)]
     if not args.no_suite:
-        for part in (suite, sample_of_faults):
-            counts, code = part(args)
-            total += counts
-            codes.append(code)
+        certified, broken = suite(args), sample_of_faults(args)
+        parts = [certified[:2], broken[:2]]
+        print("== independent readers", flush=True)
+        if certified[2] is not None:
+            parts.append(independent_readers(certified[2]))
+        if broken[2] is not None:  # it has a record, and reports of its own
+            parts.append(independent_readers(broken[2], ["schema"]))
+        total = sum((counts for counts, _ in parts), total)
+        codes += [code for _, code in parts]
     print(total, flush=True)
     return worst(codes)

@@ -1,20 +1,47 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pnode report: makes the reports of a run from its record, also of a run that was killed."""
+"""pnode report: makes the reports of a run from its record, also of a run that was killed; or has others'
+programs read those that are there."""
 
 import argparse
 from pathlib import Path
 
+from tools.cli import provenance
 from tools.cli.list import load_catalogue
 from tools.errors import UserError
-from tools.report import finish
+from tools.report import finish, readers
 from tools.report.events import FILE
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="directory of a run, such as runs/2026...")
+    checking = parser.add_argument_group("instead of making them")
+    checking.add_argument(
+        "--check",
+        action="store_true",
+        help="have programs of others read the reports that are there: 0 they read what we mean, 1 not",
+    )
+    checking.add_argument(
+        "--reader",
+        action="append",
+        default=[],
+        choices=readers.NAMES,
+        metavar="NAME",
+        help=f"only with this one, and 2 when it is not installed (repeatable): {', '.join(readers.NAMES)}",
+    )
+    provenance.add_report_options(parser)
 
 
 def execute(args: argparse.Namespace) -> int:
     if not (args.run / FILE).is_file():
         raise UserError(f"{args.run}: no {FILE} in it; give the directory of a run")
-    return finish(args.run, catalogue=load_catalogue())
+    if not (args.check or args.reader):
+        return finish(
+            args.run, catalogue=load_catalogue(), origin=args.kcidb_origin, files_url=args.files_url
+        )
+    if args.kcidb_origin or args.files_url:
+        raise UserError(
+            "--check reads the reports as they are: --kcidb-origin and --files-url make others"
+        )
+    results = readers.check(args.run, args.reader, load_catalogue())
+    print("\n".join(readers.lines(results)), flush=True)
+    return readers.status(results, args.reader)

@@ -77,7 +77,7 @@ def lines(results: Sequence[Checked]) -> Iterator[str]:
         elif one.agrees:
             yield f"{one.file}: {one.reader} reads {one.tests} tests as we do"
         else:
-            yield f"{one.file}: {one.reader} reads {one.tests} tests, not as we do:"
+            yield f"{one.file}: {one.reader} does not read it as we do ({one.tests} tests):"
             yield from (f"  {text}" for text in one.differences[:MOST_SHOWN])
             if len(one.differences) > MOST_SHOWN:
                 yield f"  ... and {len(one.differences) - MOST_SHOWN} more"
