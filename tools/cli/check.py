@@ -16,6 +16,7 @@ from tools.cli import bounded, faults
 from tools.cli.arguments import positive
 from tools.cli.certify import DEFAULT_TOPOLOGIES, Request, certify
 from tools.cli.exits import Exit, worst
+from tools.doctor import packages
 from tools.errors import UserError
 from tools.faults import show
 from tools.guest import topology
@@ -150,6 +151,7 @@ def sample_of_faults(args: argparse.Namespace) -> tuple[Counts, int]:
 
 
 def execute(args: argparse.Namespace) -> int:
+    packages.require(["browser"])  # so that no test of the page is skipped here
     total = Counts()
     for name, words in LINTERS.items():
         total += lint(name, words)
