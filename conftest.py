@@ -16,6 +16,7 @@ pytest_plugins = [
     "fixtures.process",
     "fixtures.pressure",
     "fixtures.tiers",
+    "fixtures.observing",
     "fixtures.invariants",
     "fixtures.kmemleak",
     "fixtures.failure",

@@ -11,6 +11,7 @@ from fixtures.nodes import PrivateNode
 from fixtures.requirement import requirement
 from helpers.constants import Mode
 from helpers.nodes import Node, node_list
+from helpers.observed import landed
 from helpers.residency import Residency, residency
 from selftests.isolation.world import assert_spilled, assert_untouched
 
@@ -26,13 +27,14 @@ def place(request: pytest.FixtureRequest, anon: AnonFactory, policy: Callable[..
 
     def touched(mode: Mode, nodes: Collection[int]) -> Residency:
         memory = anon(PAGES)
-        if request.param == "vma":
+        by = "mbind" if request.param == "vma" else "set_mempolicy"
+        if by == "mbind":
             memory.bind(mode, nodes)
         else:
             policy(mode, nodes)
         memory.touch()
         policy(Mode.DEFAULT)
-        return residency(memory)
+        return landed(residency(memory), mode.name, nodes, by=by)
 
     return touched
 

@@ -9,6 +9,7 @@ from fixtures.private import PrivateNode
 from fixtures.settling import drain, each_cpu, lost_pages
 from fixtures.testmod import where
 from helpers.nodes import Node
+from helpers.observed import landed
 from helpers.residency import Residency
 from helpers.testmod import Allocation, Entry, OnlineType, Ops, TestModule
 from helpers.testmod.results import Gfp
@@ -86,6 +87,7 @@ def pages_in_use(node: PrivateNode, seconds: float = 1.0) -> int:
 
 def assert_spilled(found: Residency, node: PrivateNode, ordinary: list[Node], what: str = "memory") -> None:
     """D had no room, so the pages went on to the other ordinary nodes; none is on the private node."""
+    landed(found, "nearest node full", by=what)
     assert not found.any_on(node.nid), f"{what} reached {node}: {found}"
     beyond = [one.nid for one in ordinary[1:]]
     assert any(found.any_on(nid) for nid in beyond), (

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from helpers import syscalls
-from helpers.constants import MADV_POPULATE_WRITE, Mode
+from helpers.constants import MADV_POPULATE_WRITE, Mode, mode_name
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
+from helpers.observed import landed
 from helpers.residency import Residency, residency
 from helpers.testmod import Ops, TestModule
 from selftests.oracle import located
@@ -38,7 +39,8 @@ def task_policy(mode: int, nodes: Iterable[int]) -> Iterator[None]:
 def fault(
     mod: TestModule, by: str, mode: int, nodes: Iterable[int], pages: int = PAGES, *, thp: bool = False
 ) -> Residency:
-    """Where fresh private anonymous pages are that were faulted in under the policy."""
+    """Where fresh private anonymous pages are that were faulted in under the policy. It is noted, too."""
+    nodes = list(nodes)
     with Mapping.anonymous(pages, thp=thp) as memory:
         if by == "mbind":
             memory.bind(mode, nodes)
@@ -48,10 +50,12 @@ def fault(
                 # By the kernel, so that the interpreter's own pages do not come in between.
                 memory.advise(MADV_POPULATE_WRITE)
         if pages > LOOKED_INTO:
-            return residency(memory)
-        memory.touch()
-        memory.verify()
-        return located(mod, memory)
+            where = residency(memory)
+        else:
+            memory.touch()
+            memory.verify()
+            where = located(mod, memory)
+        return landed(where, mode_name(mode), nodes, by)
 
 
 def nearest(home: Node, nids: Iterable[int]) -> set[int]:

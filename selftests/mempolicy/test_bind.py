@@ -10,6 +10,7 @@ from fixtures.selection import core
 from helpers.constants import Mode
 from helpers.memory import PAGE_SIZE
 from helpers.nodes import Node
+from helpers.observed import landed
 from helpers.residency import is_zero_page
 from helpers.testmod import OnlineType, TestModule
 from selftests.mempolicy.placing import HUGE, OPEN, PAGES
@@ -35,7 +36,7 @@ def test_every_page_is_on_the_node(
     memory = anon(**KINDS[kind])
     memory.bind(Mode.BIND, [node.nid])
     memory.touch()
-    where = located(mod, memory)
+    where = landed(located(mod, memory), "BIND", [node.nid], by="mbind")
     assert where.all_on(node.nid), f"BIND {{{node.nid}}} on {node}: {where}"
     memory.verify()
 

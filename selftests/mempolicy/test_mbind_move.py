@@ -7,6 +7,7 @@ from fixtures.memory import AnonFactory
 from fixtures.requirement import requirement
 from fixtures.selection import core
 from helpers.constants import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, MPOL_MF_STRICT, Mode
+from helpers.observed import landed
 from helpers.testmod import TestModule
 from selftests.mempolicy.placing import HUGE, PAGES
 from selftests.oracle import located, placed
@@ -32,7 +33,7 @@ def test_move_brings_pages_to_the_node(
     memory = placed(anon(**KINDS[kind]), nodes["D"])
     assert located(mod, memory).all_on(nodes["D"])
     memory.bind(Mode.BIND, [nodes["P"]], flags)
-    where = located(mod, memory)
+    where = landed(located(mod, memory), "BIND", [nodes["P"]], by="mbind, MPOL_MF_MOVE")
     assert where.all_on(nodes["P"]), f"BIND {{{nodes['P']}}}: {where}"
     memory.verify()
 

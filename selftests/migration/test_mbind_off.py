@@ -14,6 +14,7 @@ from helpers import syscalls
 from helpers.constants import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL, MPOL_MF_STRICT, Mode
 from helpers.memory import Mapping
 from helpers.nodes import Node
+from helpers.observed import landed
 from helpers.outcome import OK, outcome
 from helpers.testmod import TestModule
 from selftests.migration.moves import HUGE, NOBODY, OPEN, PAGES, moved, share
@@ -49,7 +50,7 @@ def test_move_takes_pages_off(
 ) -> None:
     memory = moved(mod, placed(anon(**KINDS[kind]), ordinary_node.nid), node.nid)
     memory.bind(Mode.BIND, [ordinary_node.nid], flags)
-    where = located(mod, memory)
+    where = landed(located(mod, memory), "BIND", [ordinary_node.nid], by="mbind, MPOL_MF_MOVE")
     assert where.all_on(ordinary_node.nid), f"{where}"
     memory.verify()
 

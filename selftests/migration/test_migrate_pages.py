@@ -18,6 +18,7 @@ from fixtures.selection import core
 from helpers import syscalls
 from helpers.memory import Mapping
 from helpers.nodes import Node
+from helpers.observed import landed
 from helpers.testmod import OnlineType, TestModule
 from selftests.migration.moves import HUGE, NOBODY, OPEN, PAGES
 from selftests.oracle import Span, located, placed
@@ -62,7 +63,7 @@ def test_a_tasks_memory_moves(
     assert located(mod, memory, worker.pid).all_on(places[0])
     for place in places[1:]:
         left = worker.step()
-        where = located(mod, memory, worker.pid)
+        where = landed(located(mod, memory, worker.pid), "migrate_pages", [place], by=route)
         assert where.all_on(place), f"{route}, to node {place}, {left} left behind: {where}"
         assert left == 0, (
             f"{route}: all of the memory is on node {place}, yet {left} pages are said to be not"

@@ -11,6 +11,7 @@ from fixtures.selection import core
 from helpers import syscalls
 from helpers.constants import MPOL_MF_MOVE
 from helpers.nodes import Node
+from helpers.observed import landed
 from helpers.testmod import OnlineType, TestModule
 from selftests.migration.moves import (
     HUGE,
@@ -54,7 +55,7 @@ def test_pages_move_and_keep_their_contents(
     if source != nodes["D"]:
         moved(mod, memory, source)
     result, statuses = move(memory, target)
-    where = located(mod, memory)
+    where = landed(located(mod, memory), "move_pages", [target], by=route)
     assert (result, set(statuses)) == (0, {target}), f"{route}: {statuses}; {where}"
     assert where.all_on(target), f"{route}: {where}"
     memory.verify()
@@ -99,7 +100,7 @@ def test_each_page_to_a_node_of_its_own(nodes: dict[str, int], mod: TestModule, 
     for letters in ("PQD", "DPQ", "QQP"):
         targets = [nodes[letters[index % 3]] for index in range(PAGES)]
         result, statuses = syscalls.move_pages_result(0, memory.addrs(), targets, MPOL_MF_MOVE)
-        where = located(mod, memory)
+        where = landed(located(mod, memory), "move_pages", set(targets), by=letters)
         assert (result, statuses) == (0, targets), f"{letters}: {names(statuses)}; {where}"
         assert where.nodes == targets, f"{letters}: {where}"
         memory.verify()

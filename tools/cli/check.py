@@ -16,6 +16,7 @@ from tools.cli import bounded, faults
 from tools.cli.arguments import positive
 from tools.cli.certify import DEFAULT_TOPOLOGIES, Request, certify
 from tools.cli.exits import Exit, worst
+from tools.doctor import packages
 from tools.errors import UserError
 from tools.faults import show
 from tools.guest import topology
@@ -161,6 +162,7 @@ def independent_readers(run_dir: Path, names: Sequence[str] = ()) -> tuple[Count
 
 
 def execute(args: argparse.Namespace) -> int:
+    packages.require(["browser"])  # so that no test of the page is skipped here
     total = Counts()
     for name, words in LINTERS.items():
         total += lint(name, words)

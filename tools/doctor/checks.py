@@ -99,6 +99,14 @@ def ccache() -> Finding:
     return Finding(State.OK, "ccache", shutil.which("ccache") or "")
 
 
+def browser() -> Finding:
+    """Only a unit test of the HTML page needs one: `pnode check` installs it."""
+    group = packages.load()["browser"]
+    if packages.missing_probes(group):
+        return Finding(State.DEGRADED, "browser", "not there; " + group.why, packages.advice([group]))
+    return Finding(State.OK, "browser", shutil.which(group.commands[0]) or "")
+
+
 def kernel_source() -> Finding:
     """Sources: unpacked already, installed, or to be had from apt."""
     package = recipe.load().package
@@ -238,6 +246,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     compiler,
     kernel_tools,
     ccache,
+    browser,
     kernel_source,
     disk,
     memory,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -99,6 +100,10 @@ class Topology:
         dram = [memory for memory in self.private if memory.source == "dram"]
         return sorted([*self.nodes, *dram], key=lambda node: node.id)
 
+    def starts(self) -> dict[int, int]:
+        """Physical address of each DRAM node, by id."""
+        return _starts([(node.id, node.size) for node in self.dram_by_id()], self.low_memory)
+
 
 def names() -> list[str]:
     """The topologies there are."""
@@ -143,16 +148,10 @@ def size(text: str) -> int:
 def _build(name: str, data: dict[str, Any]) -> Topology:
     nodes = tuple(OrdinaryNode(n["id"], size(n["size"]), n.get("cpus")) for n in data["nodes"])
     low_memory = size(data["low_memory"])
-    starts: dict[int, int] = {}
-    at = 0
     dram = [(n.id, n.size) for n in nodes] + [
         (m["id"], size(m["size"])) for m in data["private"] if m["from"] == "dram"
     ]
-    for node, length in sorted(dram):
-        starts[node] = at
-        at += length
-        if at == low_memory:
-            at = HIGH_MEMORY
+    starts = _starts(dram, low_memory)
     private = tuple(
         PrivateMemory(m["id"], size(m["size"]), m["from"], starts.get(m["id"])) for m in data["private"]
     )
@@ -169,6 +168,20 @@ def _build(name: str, data: dict[str, Any]) -> Topology:
         provides=tuple(data["provides"]),
         boot=tuple(data["boot"]),
     )
+
+
+def _starts(dram: Iterable[tuple[int, int]], low_memory: int) -> dict[int, int]:
+    """Addresses at which nodes begin, from their ids and sizes: in the order of the ids, and from 4 GiB on
+    for what comes after the low memory.
+    """
+    starts: dict[int, int] = {}
+    at = 0
+    for node, length in sorted(dram):
+        starts[node] = at
+        at += length
+        if at == low_memory:
+            at = HIGH_MEMORY
+    return starts
 
 
 def _problem(topology: Topology) -> str | None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a record to the reports: junit.xml, results.ktap, results.tap, kcidb.json, summary.txt, and the exit
-status.
+"""From a record to the reports: junit.xml, results.ktap, results.tap, kcidb.json, summary.txt, report.html, and
+the exit status.
 
 Works on the record of a run that was killed as well; what has no result is MISS there.
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from tools.report import junit, kcidb, ktap, summary
+from tools.report import html, junit, kcidb, ktap, summary
 from tools.report.events import FILE, Event, RunLog, read
 from tools.report.verdict import INCOMPLETE, UNABLE, RequirementLike, Verdict, as_event, judge
 
@@ -64,6 +64,9 @@ def finish(
         )
     ]
     print(summary.render(verdict, run_dir, colour=_colour(stream)), end="", file=stream, flush=True)
+    # Last: it is the largest, and what it could trip over must not take the others with it.
+    page = html.render(verdict, events, getattr(catalogue, "hash", None))
+    written.append(_write(run_dir / "report.html", page))
     if verdict.exit != UNABLE and not (recorded and all(written)):
         print("pnode: the record of this run is incomplete", file=stream, flush=True)
         return INCOMPLETE

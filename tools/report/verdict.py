@@ -19,6 +19,7 @@ from tools.report.outcomes import NEVER_STARTED, TestVerdict, named, tests_of
 __all__ = [
     "DEVIATES",
     "DEVIATION",
+    "DEVIATIONS",
     "HOLDS",
     "INCOMPLETE",
     "NEVER_PLANNED",
@@ -37,8 +38,9 @@ HOLDS, DEVIATES, UNABLE, INCOMPLETE = 0, 1, 2, 3
 #: What a FAIL is called where only requirements of level should are at stake.
 DEVIATION = "DEVIATION"
 NEVER_PLANNED = "no test was planned; its guests never got ready"
-_DEVIATIONS = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
-_WORST_FIRST = (*_DEVIATIONS, Outcome.MISS, Outcome.PASS, Outcome.SKIP)
+#: Outcomes of a requirement that does not hold, worst first.
+DEVIATIONS = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
+_WORST_FIRST = (*DEVIATIONS, Outcome.MISS, Outcome.PASS, Outcome.SKIP)
 
 
 class RequirementLike(Protocol):
@@ -52,6 +54,8 @@ class RequirementLike(Protocol):
     def level(self) -> str: ...
     @property
     def statement(self) -> str: ...
+    @property
+    def source(self) -> str: ...
     def expected(self, dialect: str) -> str | None: ...
 
 
@@ -88,6 +92,7 @@ class RequirementVerdict:
     by_topology: Mapping[str, Tally]
     expected: str | None = None  # by the dialect of the kernel under test; None where nobody has said
     known: bool = True
+    source: str = ""  # where the promise is made
 
     @property
     def outcome(self) -> Outcome:
@@ -99,7 +104,7 @@ class RequirementVerdict:
 
     @property
     def deviates(self) -> bool:
-        return self.outcome in _DEVIATIONS
+        return self.outcome in DEVIATIONS
 
     @property
     def word(self) -> str:
@@ -172,7 +177,9 @@ def judge(events: Iterable[Event], catalogue: Iterable[RequirementLike]) -> Verd
     requirements = tuple(_requirements(tests, topologies, catalogue, str(run.get("dialect") or "")))
     unplanned = tuple(name for name in topologies if name not in plans)
     problems = tuple(named(found, "problem"))
-    times = [float(event["time"]) for event in found if isinstance(event.get("time"), int | float)]
+    # The end of a run that was killed is written by the report that somebody asks for later.
+    lived = [event for event in found if event["event"] != "run-end"]
+    times = [float(event["time"]) for event in lived if isinstance(event.get("time"), int | float)]
     verdict = Verdict(
         run,
         topologies,
@@ -205,7 +212,13 @@ def _requirements(
     rows: dict[str, RequirementLike] = {row.id: row for row in catalogue}
     for identifier, row in rows.items():
         yield RequirementVerdict(
-            identifier, row.chapter, row.level, row.statement, tallies(identifier), row.expected(dialect)
+            identifier,
+            row.chapter,
+            row.level,
+            row.statement,
+            tallies(identifier),
+            row.expected(dialect),
+            source=row.source,
         )
     for identifier in sorted(set(counts) - set(rows)):
         chapter = identifier.partition("-")[0]
@@ -221,7 +234,7 @@ def _exit(verdict: Verdict) -> int:
         return UNABLE
     if not verdict.tests:
         return INCOMPLETE if "interrupted" in kinds else UNABLE
-    bad = [test for test in verdict.tests if test.outcome in _DEVIATIONS]
+    bad = [test for test in verdict.tests if test.outcome in DEVIATIONS]
     if any(verdict.level(test) == "must" for test in bad):
         return DEVIATES
     if verdict.unplanned or verdict.counts.of(Outcome.MISS):

@@ -9,6 +9,7 @@ class Row:
     id: str
     level: str
     statement: str
+    source: str = "v4 3/27"
 
     def expected(self, dialect: str) -> str | None:
         return {"v4": f"what v4 makes of {self.id}"}.get(dialect)

@@ -100,7 +100,10 @@ def test_finish_writes_every_report_of_a_killed_run_and_ends_its_record(tmp_path
     shown = io.StringIO()
     assert finishing.finish(tmp_path, catalogue=CATALOGUE, stream=shown) == INCOMPLETE
     assert "started, but the run ended before its result" in shown.getvalue()
-    files = ["junit.xml", "kcidb.json", "results.jsonl", "results.ktap", "results.tap", "summary.txt"]
+    files = [
+        *("junit.xml", "kcidb.json", "report.html", "results.jsonl", "results.ktap", "results.tap"),
+        "summary.txt",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == files
     assert read(tmp_path / "results.jsonl").events[-1]["exit"] == INCOMPLETE
     # Again: the same reports, and no second end.

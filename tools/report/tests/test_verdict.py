@@ -208,3 +208,9 @@ def test_a_flaky_test_says_how_often_and_in_which_round():
     (test,) = found.tests
     assert test.message.startswith("results differ in 3 rounds: 2 PASS, 1 FAIL\na~2 FAIL: ")
     assert found.counts.of(Outcome.FLAKY) == 1
+
+
+def test_an_end_that_a_later_report_wrote_is_no_part_of_the_runs_time():
+    late = {"event": "run-end", "time": 90_000.0, "exit": 3}
+    started = {"event": "test-start", "time": 7.5, "topology": "fast", "nodeid": "a"}
+    assert verdict(plan("a"), started, late).seconds == 7.5
