@@ -27,6 +27,7 @@ VERBS = {
     "shell": "a guest with private nodes, for people",
     "faults": "break the kernel hook by hook: which tests notice, and does every test have one it notices",
     "bisect": "which commit of a kernel tree broke a requirement",
+    "compare": "two runs: what newly fails, is fixed, lost, new, flaky, slower",
     "report": "the reports of a run once more, also of one that was killed",
     "list": "requirements and the tests that certify them",
 }
