@@ -17,6 +17,7 @@ from tools.report.verdict import DEVIATES, INCOMPLETE
 WIDTH = 110
 #: Sections in this order: what a maintainer acts on comes first.
 ORDER = (Change.FAILING, Change.LOST, Change.FLAKY, Change.OTHERWISE, Change.NEW, Change.FIXED)
+_NO_RESULT = "never began"
 _COLLAPSED = 20  # lost or new tests of a file beyond which only their number is told
 
 
@@ -100,20 +101,27 @@ def _section(found: Comparison, change: Change) -> Iterator[str]:
     if not tests and not rows:
         return
     yield f"{change}: {_number(len(rows), 'requirement')}, {_number(len(tests), 'test')}"
+    # Of an incomplete run there can be hundreds, all for the same reason.
+    by_id = [row for row in rows if row.missing or (change is Change.NEW and len(rows) > _COLLAPSED)]
     for row in rows:
-        yield f"  {row.id:<8} {row.level:<6} {row.arrow}"
-        yield from _wrapped(f"  {'':<8} ", row.statement)
+        if row not in by_id:
+            yield f"  {row.id:<8} {row.level:<6} {row.arrow}"
+            yield from _wrapped(f"  {'':<8} ", row.statement)
+    if by_id:
+        first = "  not got to: " if change is Change.LOST else "  "
+        yield from _wrapped(first, " ".join(row.id for row in by_id))
     yield from _listed(tests)
     yield ""
 
 
 def _listed(tests: Sequence[TestChange]) -> Iterator[str]:
-    """Each test by name, but files with many lost or new ones of the same reason by number."""
+    """Each test by name, but those that never began by file, and many of a file with the same reason, too."""
     files = Counter(_group(test) for test in tests)
     told: set[tuple[str, str, str]] = set()
     for test in tests:
         group = _group(test)
-        if files[group] > _COLLAPSED and test.change in (Change.LOST, Change.NEW):
+        most = 1 if group[2] == _NO_RESULT else _COLLAPSED
+        if files[group] > most and test.change in (Change.LOST, Change.NEW):
             if group not in told:
                 told.add(group)
                 yield f"  {files[group]} tests of {group[0]} {group[1]}: {group[2]}"
@@ -124,8 +132,7 @@ def _listed(tests: Sequence[TestChange]) -> Iterator[str]:
 
 
 def _group(test: TestChange) -> tuple[str, str, str]:
-    # What a run did not get to has one reason for all, what was skipped one for each.
-    reason = test.reason if not test.reason.endswith(NEVER_STARTED) else "no result"
+    reason = test.reason if not test.reason.endswith(NEVER_STARTED) else _NO_RESULT
     return test.topology, test.nodeid.partition("::")[0], reason
 
 
