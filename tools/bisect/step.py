@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from tools.bisect.judgement import Code, Judgement, of_run
 from tools.bisect.repository import Repository
 from tools.cli import subject
@@ -100,7 +102,8 @@ def judge(
     subject_line = checkout.subject(commit)
     say(f"{commit[:12]} [{subject_line}]{'' if left is None else f', about {left} more after it'}")
     try:
-        code, verdict, reason, run_dir = _examine(job, checkout, objects, commit, run)
+        with _alone(objects):
+            code, verdict, reason, run_dir = _examine(job, checkout, objects, commit, run)
     except BuildError as error:
         code, verdict, reason, run_dir = Code.SKIP, NO_BUILD, _line(error), None
     seconds = round(time.monotonic() - began, 1)
@@ -133,6 +136,20 @@ def _examine(
         raise KeyboardInterrupt
     events = read(done.run_dir / FILE).events
     return *of_run(done.verdict, job.requirements, events), str(done.run_dir)
+
+
+@contextlib.contextmanager
+def _alone(objects: Path) -> Iterator[None]:
+    """Keep another step out of the same objects: that of a pnode that was killed goes on to its end."""
+    lock = FileLock(f"{objects}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"another step is at work in {objects}; let it end") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _line(error: Exception) -> str:

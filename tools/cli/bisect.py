@@ -85,6 +85,7 @@ def execute(args: argparse.Namespace) -> int:
     chosen = [word for word in ("good", "bad", "at") if getattr(args, word)]
     if chosen not in (["good", "bad"], ["at"]):
         raise UserError("bisect: give --good and --bad, or --at, or --step")
+    packages.require(["git"])
     source = open_tree(args.tree)
     job = prepare(args)
     return one_commit(args, source, job) if args.at else whole(args, source, job)

@@ -114,7 +114,7 @@ def test_verdicts(
     out, err = capfd.readouterr()
     assert "what a run prints" not in out + err
     assert err.splitlines()[-1].startswith(f"pnode: bisect: {found.commit[:12]} {verdict}, ")
-    assert clone.git("status", "--porcelain", what="x") == ""
+    assert clone.git("status", "--porcelain", "--untracked-files=no", what="x") == ""
 
 
 @pytest.mark.usefixtures("buildable")
@@ -177,6 +177,13 @@ def test_a_full_disk_is_no_verdict(clone: Repository, monkeypatch: pytest.Monkey
     monkeypatch.setattr(step.build, "GIB", 1 << 60)
     with pytest.raises(UserError, match="are free"):
         step.judge(JOB, clone, clone.path / "build", refuse)
+
+
+@pytest.mark.usefixtures("buildable")
+def test_step_of_a_killed_bisect_still_at_work(clone: Repository) -> None:
+    objects = clone.path / "build"
+    with step._alone(objects), pytest.raises(UserError, match="another step is at work"):
+        step.judge(JOB, clone, objects, refuse)
 
 
 def test_a_tree_that_was_built_in(clone: Repository) -> None:
