@@ -167,7 +167,8 @@ def _dialects(found: Comparison) -> Iterator[str]:
     number = _number(len(sorted_.behaviour), "requirement")
     yield f"behaviour changed, and no changed expectation says so: {number}"
     yield from (_behaviour(row) for row in sorted_.behaviour)
-    yield from unsaid(sorted_)
+    for first, ids in unsaid(sorted_):
+        yield from _wrapped(first, ids)
     yield ""
 
 
@@ -175,11 +176,11 @@ def _behaviour(row: RequirementChange) -> str:
     return f"  {row.id:<8} {row.level:<6} {row.arrow}, {row.change}"
 
 
-def unsaid(sorted_: Expectations) -> Iterator[str]:
-    """Yield for each dialect the requirements that say nothing about it."""
+def unsaid(sorted_: Expectations) -> Iterator[tuple[str, str]]:
+    """Yield for each dialect a beginning, and the requirements that say nothing about it."""
     for dialect, ids in sorted_.unsaid.items():
         first = f"nobody has said what dialect {dialect or 'none'} is to do: "
-        yield from _wrapped(first, f"{_number(len(ids), 'requirement')}: {' '.join(ids)}")
+        yield first, f"{_number(len(ids), 'requirement')}: {' '.join(ids)}"
 
 
 def _times(found: Comparison) -> Iterator[str]:
