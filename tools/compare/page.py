@@ -52,6 +52,8 @@ def render(found: Comparison, also: Collection[str] = ()) -> str:
 
 def write(path: Path, found: Comparison, also: Collection[str] = ()) -> None:
     """Write the page in one go, so that no reader sees half of it. Raises UserError."""
+    if path.is_dir():
+        raise UserError(f"--html {path}: a directory; give the name of a file")
     draft = path.with_name(f".{path.name}.part")
     try:
         draft.write_text(render(found, also), encoding="utf-8", errors="replace")

@@ -151,6 +151,7 @@ def test_verb(runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str
     [
         (["absent", "absent"], "pnode: A absent: no such run"),
         (["--fail-on", "slow"], "pnode: --fail-on slow: no such word"),
+        (["--html", ""], "pnode: --html .: a directory; give the name of a file"),
         (["--html", "/absent/page.html"], "pnode: --html /absent/page.html: No such file or directory"),
     ],
 )
