@@ -51,13 +51,19 @@ def render(found: Comparison, also: Collection[str] = ()) -> str:
 
 
 def write(path: Path, found: Comparison, also: Collection[str] = ()) -> None:
-    """Write the page in one go, so that no reader sees half of it. Raises UserError."""
+    """Write the page in one go, so that no reader sees half of it. Raises UserError.
+
+    A pipe or a device (/dev/stdout) is written to; it is not replaced by a file.
+    """
     if path.is_dir():
         raise UserError(f"--html {path}: a directory; give the name of a file")
-    draft = path.with_name(f".{path.name}.part")
+    direct = path.exists() and not path.is_file()
+    draft = path if direct else path.with_name(f".{path.name}.part")
     try:
         draft.write_text(render(found, also), encoding="utf-8", errors="replace")
-        draft.replace(path)
+        if not direct:
+            draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        if not direct:
+            draft.unlink(missing_ok=True)
         raise UserError(f"--html {path}: {error.strerror}") from error

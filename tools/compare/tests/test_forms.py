@@ -7,6 +7,7 @@ To accept a wanted change: PNODE_UPDATE_GOLDEN=1 pytest tools/compare/tests, the
 import json
 import os
 import re
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -176,6 +177,15 @@ def test_full_disk_leaves_no_half_page(
     with pytest.raises(UserError, match=r"page\.html: No space left on device"):
         page.write(tmp_path / "page.html", respin)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_written_to_and_stays(respin: Comparison, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        page.write(pipe, respin)
+        assert reader.communicate()[0] == page.render(respin)
+    assert pipe.is_fifo()
 
 
 def test_help_documents_policy_and_words(capsys: pytest.CaptureFixture[str]) -> None:
