@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn, Protocol, cast
 
+from tools.cli.arguments import OneLineParser
 from tools.cli.exits import EXIT_HELP, Exit
 from tools.errors import UserError
 
@@ -25,6 +26,8 @@ VERBS = {
     "kernel": "build, list and remove reference kernels",
     "shell": "a guest with private nodes, for people",
     "faults": "break the kernel hook by hook: which tests notice, and does every test have one it notices",
+    "bisect": "which commit of a kernel tree broke a requirement",
+    "compare": "two runs: what newly fails, is fixed, lost, new, flaky, slower",
     "report": "the reports of a run once more, also of one that was killed",
     "list": "requirements and the tests that certify them",
 }
@@ -38,13 +41,6 @@ class Verb(Protocol):
 
     def execute(self, args: argparse.Namespace) -> int:
         """Do it and return the exit status. Raises UserError."""
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Bad usage is one line and exit status 2, without the whole usage text."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(int(Exit.CANNOT_RUN), f"pnode: {message} (see {self.prog} --help)\n")
 
 
 def top_parser() -> argparse.ArgumentParser:

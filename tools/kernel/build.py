@@ -15,6 +15,7 @@ from pathlib import Path
 from tools.errors import UserError
 from tools.kernel import cache, config, flavour, recipe, source
 from tools.kernel.cache import BuiltKernel
+from tools.kernel.errors import BuildError
 from tools.kernel.flavour import Flavour
 from tools.kernel.make import compiler_words, make
 from tools.paths import cache_dir
@@ -83,6 +84,7 @@ def build(
         source.patched(tree, patches, linux)
         output.mkdir()
         configure(linux, output, wanted, plan.make, log)
+        config.require_superset(wanted, output / ".config", linux)
         steps = compile_all(linux, output, plan, progress, log, jobs)
         release = (output / "include/config/kernel.release").read_text().strip()
         shutil.copyfile(output / IMAGE, scratch.path / "bzImage")
@@ -111,15 +113,19 @@ def build(
 def configure(
     linux: Path, output: Path, wanted: Mapping[str, str], variables: Mapping[str, str], log: Path
 ) -> None:
-    """Make output/.config: tinyconfig, our fragment on top, and the check that all of it is there."""
-    common = ["O=build", *compiler_words()]
+    """Make output/.config: tinyconfig, our fragment on top. What came of it is the caller's to check."""
+    common = [object_word(linux, output), *compiler_words()]
     what = "configuring the kernel"
     make([*common, "tinyconfig"], what=what, cwd=linux, log=log, env=variables)
     # As merge_config.sh does, minus a message for each override: the last value of a name wins.
     with (output / ".config").open("a") as stream:
         stream.write(config.plain_fragment(wanted))
     make([*common, "olddefconfig"], what=what, cwd=linux, log=log, env=variables)
-    config.require_superset(wanted, output / ".config", linux)
+
+
+def object_word(linux: Path, output: Path) -> str:
+    """Return make's O argument, relative: kbuild then uses relative paths, which ccache likes."""
+    return f"O={os.path.relpath(output, linux)}"
 
 
 def compile_all(
@@ -138,7 +144,7 @@ def compile_all(
     count = jobs or len(os.sched_getaffinity(0))
     progress.stage(f"building the kernel with make -j{count} (log: {log})")
     make(
-        ["O=build", f"-j{count}", *compiler_words(), "bzImage", "modules"],
+        [object_word(linux, output), f"-j{count}", *compiler_words(), "bzImage", "modules"],
         what="building the kernel",
         cwd=linux,
         log=log,
@@ -146,8 +152,33 @@ def compile_all(
         step=step,
     )
     if not (output / IMAGE).is_file():
-        raise UserError(f"make ended well but left no {IMAGE} (log: {log})")
+        raise BuildError(f"make ended well but left no {IMAGE} (log: {log})")
     return done
+
+
+def checked_out(
+    linux: Path,
+    output: Path,
+    wanted: Mapping[str, str],
+    kind: Flavour,
+    progress: Progress,
+    log: Path,
+    jobs: int | None = None,
+) -> None:
+    """Build what is checked out in somebody's tree; `output` keeps its objects for the next commit.
+
+    Options that the tree does not have are not asked for. Raises BuildError when the commit is at fault,
+    UserError when the tree has been built in, which kbuild does not mix with O=, or the disk is full.
+    """
+    if (linux / ".config").exists() or (linux / "include/config").exists():
+        raise UserError(f"{linux}: a kernel was built in this tree, make O= refuses it; make mrproper first")
+    plan = recipe.load(kind.localversion)
+    require_space(output.parent, plan.disk_gib)
+    output.mkdir(parents=True, exist_ok=True)
+    with cache.locked(progress):
+        configure(linux, output, wanted, plan.make, log)
+        config.require_superset(wanted, output / ".config", linux, of_this_source=True)
+        compile_all(linux, output, plan, progress, log, jobs)
 
 
 def keep_modules(output: Path, target: Path) -> None:

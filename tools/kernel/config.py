@@ -7,10 +7,12 @@ would then fail tests for the wrong reason.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.errors import UserError
 from tools.kernel import kconfig, kexpr
+from tools.kernel.errors import BuildError
 
 SETTING = re.compile(r'CONFIG_(?P<name>\w+)=(?P<value>"(?:[^"\\]|\\.)*"|\S+)\s*(?:#.*)?')
 UNSET = re.compile(r"#\s*CONFIG_(?P<name>\w+) is not set\s*(?:#.*)?")
@@ -92,15 +94,36 @@ def explain(name: str, wanted: str, got: Mapping[str, str], index: kconfig.Index
     return f"{head}: {' | '.join(reasons)}"
 
 
-def require_superset(wanted: Mapping[str, str], config: Path, source: Path) -> None:
-    """Check that the finished .config holds the whole fragment.
+@dataclass(frozen=True)
+class Loss:
+    """An option that is not as wanted, why, and whether this source has such an option at all."""
 
-    Raises UserError with every lost option explained (one line each: they are mended together).
-    """
+    name: str
+    reason: str
+    exists: bool
+
+
+def losses(wanted: Mapping[str, str], config: Path, source: Path) -> list[Loss]:
+    """Return what the finished .config does not hold of the fragment."""
     got = parse(config.read_text(), str(config))
     missing = lost(wanted, got)
     if not missing:
-        return
+        return []
     index = kconfig.read(source)
-    lines = [explain(name, wanted[name], got, index) for name in missing]
-    raise UserError(f"{len(missing)} option(s) of the fragment are lost:\n  " + "\n  ".join(lines))
+    return [
+        Loss(name, explain(name, wanted[name], got, index), name in index.definitions) for name in missing
+    ]
+
+
+def require_superset(
+    wanted: Mapping[str, str], config: Path, source: Path, *, of_this_source: bool = False
+) -> None:
+    """Check that the finished .config holds the whole fragment; `of_this_source`: all of it that this source
+    has an option for, since an older commit lacks those that came later.
+
+    Raises BuildError with every lost option explained (one line each: they are mended together).
+    """
+    found = [loss for loss in losses(wanted, config, source) if loss.exists or not of_this_source]
+    if found:
+        lines = [loss.reason for loss in found]
+        raise BuildError(f"{len(found)} option(s) of the fragment are lost:\n  " + "\n  ".join(lines))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tools.errors import UserError
+from tools.kernel.errors import BuildError
 from tools.paths import cache_dir
 from tools.process import NO_SPACE, process_group
 
@@ -47,10 +48,11 @@ def make(
 ) -> list[str]:
     """Run make, append its output to `log`, call `step` for each command; return the warnings.
 
-    Raises UserError with the first error line and the log's path.
+    Raises BuildError with the first error line and the log's path, UserError when the disk is full.
     """
     warnings: list[str] = []
     first_error: str | None = None
+    full = False
     argv = ["make", *arguments]
     with log.open("a") as stream:
         stream.write(f"+ cd {cwd} && {' '.join(map(str, argv))}\n")
@@ -61,11 +63,14 @@ def make(
                 stream.write(line)
                 if match := STEP.match(line):
                     step(f"{match['command']} {match['target']}")
-                elif first_error is None and (ERROR.search(line) or any(m in line for m in NO_SPACE)):
+                elif any(mark in line for mark in NO_SPACE):
+                    first_error, full = first_error if full else line.strip(), True
+                elif first_error is None and ERROR.search(line):
                     first_error = line.strip()
                 elif WARNING.search(line):
                     warnings.append(line.strip())
             status = child.wait()
     if status:
-        raise UserError(f"{what} failed: {first_error or f'make ended with {status}'} (log: {log})")
+        kind = UserError if full else BuildError
+        raise kind(f"{what} failed: {first_error or f'make ended with {status}'} (log: {log})")
     return warnings

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tools.errors import UserError
 from tools.kernel import recipe, source, tree
+from tools.kernel.errors import BuildError
 from tools.kernel.make import make
 from tools.paths import ROOT, cache_dir
 
@@ -68,7 +69,7 @@ def build(build_dir: Path, directory: Path = SOURCES) -> Path:
         )
         module = copy / MODULE
         if not module.is_file():
-            raise UserError(f"building the test module left no {MODULE} (log: {log})")
+            raise BuildError(f"building the test module left no {MODULE} (log: {log})")
         final.parent.mkdir(parents=True, exist_ok=True)
         module.rename(final)
     return final

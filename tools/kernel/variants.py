@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tools.errors import UserError
 from tools.kernel import cache, config, flavour, recipe, source
+from tools.kernel.build import configure, object_word
 from tools.kernel.make import compiler_words, make
 from tools.paths import cache_dir
 from tools.progress import Progress
@@ -91,23 +92,17 @@ def compile_one(
 ) -> str | None:
     """Configure and compile one variant; return its first warning or error, or None."""
     output = source.Scratch(linux / f"build-{variant.name}")
-    common = [f"O=build-{variant.name}", *compiler_words()]
     what = f"variant {variant.name}"
     with output:
-        output.path.mkdir(exist_ok=True)
         try:
-            make([*common, "tinyconfig"], what=what, cwd=linux, log=log, env=build.make)
-            with (output.path / ".config").open("a") as stream:
-                stream.write(config.plain_fragment(without(wanted, variant.off)))
-            make([*common, "olddefconfig"], what=what, cwd=linux, log=log, env=build.make)
+            configure(linux, output.path, without(wanted, variant.off), build.make, log)
             got = config.parse((output.path / ".config").read_text(), f"{variant.name}/.config")
             still = [name for name in variant.off if got.get(name, "n") != "n"]
             if still:
                 return f"CONFIG_{still[0]} is still {got[still[0]]}: something selects it"
             count = jobs or len(os.sched_getaffinity(0))
-            warnings = make(
-                [*common, f"-j{count}", *plan.targets], what=what, cwd=linux, log=log, env=build.make
-            )
+            words = [object_word(linux, output.path), f"-j{count}", *compiler_words(), *plan.targets]
+            warnings = make(words, what=what, cwd=linux, log=log, env=build.make)
         except UserError as error:
             return str(error)
     return warnings[0] if warnings else None
