@@ -39,9 +39,7 @@ def execute(args: argparse.Namespace) -> int:
             args.run, catalogue=load_catalogue(), origin=args.kcidb_origin, files_url=args.files_url
         )
     if args.kcidb_origin or args.files_url:
-        raise UserError(
-            "--check reads the reports as they are: --kcidb-origin and --files-url make others"
-        )
+        raise UserError("--check reads the reports as they are: --kcidb-origin and --files-url make others")
     results = readers.check(args.run, args.reader, load_catalogue())
     print("\n".join(readers.lines(results)), flush=True)
     return readers.status(results, args.reader)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""From a record to the reports: junit.xml, results.ktap, results.tap, kcidb.json, summary.txt, report.html, and
-the exit status.
+"""From a record to the reports (junit.xml, results.ktap, results.tap, kcidb.json, summary.txt, report.html)
+and the exit status.
 
 Works on the record of a run that was killed as well; what has no result is MISS there.
 """

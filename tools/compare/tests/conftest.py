@@ -32,6 +32,10 @@ class Row:
     def chapter(self) -> str:
         return self.id[:3]
 
+    @property
+    def source(self) -> str:
+        return "v4 03/27"
+
     def expected(self, dialect: str) -> str | None:
         return self.expect.get(dialect)
 
