@@ -27,6 +27,7 @@ VERBS = {
     "faults": "break the kernel hook by hook: which tests notice, and does every test have one it notices",
     "certify": "sign a certificate for a finished run, or make a pair of keys",
     "verify": "check a certificate: signature, contents, waivers, and the record it is about",
+    "topology": "draw a kind of guest, or what the guests of a run found themselves to be",
     "report": "the reports of a run once more, also of one that was killed",
     "list": "requirements and the tests that certify them",
 }
