@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers import dialect, pace
+from helpers import dialect, machine, pace
 from tools.cli import session
 from tools.cli.collect import Collected
 from tools.cli.session import Setting
@@ -73,6 +73,7 @@ def run(module: Path, tests: Sequence[Collected], setting: Setting, allow_disrup
     """Run the tests in this process; everything that happens goes into the log."""
     setting.announce(dialect.detect_dialect())
     with loaded(module):
+        session.log_machine(setting.log, NAME, None, machine.told())
         words = [*session.common_arguments(), *setting.selection]
         factor = pace.factor(pace.measure())
         env = environment(allow_disruptive) | {pace.VARIABLE: str(factor)}

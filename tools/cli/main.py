@@ -28,9 +28,14 @@ VERBS = {
     "faults": "break the kernel hook by hook: which tests notice, and does every test have one it notices",
     "bisect": "which commit of a kernel tree broke a requirement",
     "compare": "two runs: what newly fails, is fixed, lost, new, flaky, slower",
+    "certify": "sign a certificate for a finished run, or make a pair of keys",
+    "verify": "check a certificate: signature, contents, waivers, and the record it is about",
+    "topology": "draw a kind of guest, or what the guests of a run found themselves to be",
     "report": "the reports of a run once more, also of one that was killed",
     "list": "requirements and the tests that certify them",
 }
+# Where a verb's module does not have its name: certify.py is a run, which is what `run` does.
+MODULES = {"certify": "certificate"}
 
 
 class Verb(Protocol):
@@ -65,7 +70,7 @@ def parse(argv: Sequence[str]) -> tuple[Verb, argparse.Namespace]:
     """
     end = list(argv).index("--") if "--" in argv else len(argv)
     top = top_parser().parse_args(argv[:end])
-    verb = cast(Verb, importlib.import_module(f"tools.cli.{top.verb}"))
+    verb = cast(Verb, importlib.import_module(f"tools.cli.{MODULES.get(top.verb, top.verb)}"))
     parser = OneLineParser(
         prog=f"pnode {top.verb}",
         description=VERBS[top.verb],

@@ -195,6 +195,13 @@ def log_guests(running: pool.Pool, setting: Setting) -> None:
             record=guest.record,
             seconds=guest.seconds,
         )
+        log_machine(setting.log, running.spec.topology.name, guest.slot, guest.machine)
+
+
+def log_machine(log: RunLog, topology: str, slot: int | None, found: Mapping[str, object] | None) -> None:
+    """Record what a guest, or this machine (slot None), found itself to be; see helpers/machine.py."""
+    if found is not None:
+        log.write("machine", topology=topology, slot=slot, **found)
 
 
 def common_arguments() -> list[str]:

@@ -93,7 +93,9 @@ class Waiting:
         for record in console.records(text)[:1]:
             if record["state"] in USABLE:
                 self._times["ready"] = round(passed, 2)
-                self.boot.update(state="ready", record=record, seconds=self._times)
+                self.boot.update(
+                    state="ready", record=record, machine=console.machine(text), seconds=self._times
+                )
                 return record
             self._fail(record["state"], _HELP.get(record["state"], str(record.get("error", record))), record)
         if (reason := console.panic(text)) is not None:

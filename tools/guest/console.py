@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 _RECORD = re.compile(r"pnode-guest: (\{.*\})")
+_MACHINE = re.compile(r"pnode-machine: (.*)")
 _PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 # What comes before a panic that oops=panic made of an oops; the text up to the line's end names it.
 _OOPS = re.compile(
@@ -54,6 +55,16 @@ def records(console: str) -> list[dict[str, Any]]:
         if isinstance(record, dict) and "state" in record:
             found.append(record)
     return found
+
+
+def machine(console: str) -> dict[str, Any] | None:
+    """What the guest found itself to be (helpers/machine.py), None when it did not say, or not to the end."""
+    pieces = [match[1] for match in _MACHINE.finditer(console)]
+    try:
+        found = json.loads("".join(pieces))
+    except json.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def panic(console: str) -> str | None:

@@ -33,12 +33,15 @@ _DEADLINES = {"tcg": (60.0, 20.0), "kvm": (30.0, 10.0)}
 
 @dataclass(frozen=True)
 class Guest:
-    """A guest that came up: slot, ready record (see inside/init.py), and seconds since QEMU's start."""
+    """A guest that came up: slot, ready record (see inside/init.py), seconds since QEMU's start, and what it
+    found itself to be (helpers/machine.py; None when it did not say).
+    """
 
     slot: int
     boot: Boot
     record: dict[str, Any]
     seconds: dict[str, float]
+    machine: dict[str, Any] | None = None
 
 
 def start(spec: GuestSpec, slots: int, run_dir: Path, *, first_slot: int = 0) -> Pool:
@@ -114,8 +117,10 @@ class Pool:
         while len(ready) < len(waiting):
             for slot, guest in waiting:
                 if slot.index not in ready and (record := guest.poll()) is not None:
-                    seconds = guest.boot.state()["seconds"]
-                    ready[slot.index] = Guest(slot.index, guest.boot, record, seconds)
+                    state = guest.boot.state()
+                    ready[slot.index] = Guest(
+                        slot.index, guest.boot, record, state["seconds"], state.get("machine")
+                    )
             time.sleep(0.02)
         self.guests = [ready[slot.index] for slot in self.slots]
 

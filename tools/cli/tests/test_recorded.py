@@ -2,6 +2,7 @@
 """Events that the verbs write themselves, held to the schema; a session's own are in tools/report/tests."""
 
 import errno
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from tools.cli.certify import Plan, Request
 from tools.errors import UserError
 from tools.guest import topology
 from tools.kernel.flavour import load
+from tools.paths import ROOT
 from tools.report import RunLog
 from tools.report.events import FILE
 from tools.report.tests import strict
@@ -26,18 +28,26 @@ def setting(tmp_path: Path) -> session.Setting:
     return session.Setting(tmp_path, log, catalogue.load(), (), 120.0, lambda dialect: None)
 
 
-def test_guests_that_are_ready(setting: session.Setting) -> None:
+MACHINES = [json.loads(line) for line in (ROOT / "tools/guest/tests/machines.jsonl").read_text().splitlines()]
+COMMON = ("event", "time", "topology", "slot")
+FACTS = [{key: one[key] for key in one if key not in COMMON} for one in MACHINES]
+
+
+@pytest.mark.parametrize("found", [*FACTS, {"error": "ValueError('x')"}])
+def test_guests_that_are_ready(setting: session.Setting, found: dict[str, Any]) -> None:
     console = setting.run_dir / "guests/slot0/boot0/console.log"
     guest = SimpleNamespace(
         slot=0,
         boot=SimpleNamespace(number=0, console=console),
         record={"state": "ready", "cpus": 2},
         seconds={"kernel": 1.7, "ready": None},
+        machine=found,
     )
     running: Any = SimpleNamespace(guests=[guest], spec=SimpleNamespace(topology=topology.load("fast")))
     session.log_guests(running, setting)
-    (event,) = setting.log.events
+    event, machine = setting.log.events
     assert event["console"] == "guests/slot0/boot0/console.log"
+    assert (machine["event"], machine["topology"], machine["slot"]) == ("machine", "fast", 0)
     strict.check(setting.log.path)
 
 

@@ -7,6 +7,8 @@ the serial console:
 
     pnode-guest: {"state": "ready", ...}
 
+Before the record come lines "pnode-machine: ...", what helpers/machine.py found in pieces of JSON text.
+
 States: ready; nomodule (usable, but the test module did not load; "insmod" has the errno's name); noport
 (no virtio console port, powered off); broken ("error" says why, powered off); and last of all over
 ("status" of the worker).
@@ -82,6 +84,14 @@ def say(record: dict[str, Any]) -> None:
         text = json.dumps({key: value for key, value in record.items() if key != "dax"})
     with open("/dev/kmsg", "wb", buffering=0) as log:
         log.write(f"<5>pnode-guest: {text[:RECORD_BYTES]}\n".encode())
+
+
+def say_machine(found: dict[str, Any]) -> None:
+    """Put what the machine is on the kernel log, in as many lines as it takes."""
+    text = json.dumps(found, separators=(",", ":"))
+    with open("/dev/kmsg", "wb", buffering=0) as log:
+        for at in range(0, len(text), RECORD_BYTES):
+            log.write(f"<5>pnode-machine: {text[at : at + RECORD_BYTES]}\n".encode())
 
 
 def power_off() -> NoReturn:
@@ -168,6 +178,15 @@ def dax_devices() -> list[list[Any]]:
         [name, int(read(f"{DAX}/{name}/target_node", "-1")), int(read(f"{DAX}/{name}/size", "0"))]
         for name in names
     ]
+
+
+def machine() -> dict[str, Any] | None:
+    """What this machine is; None in an image without the suite."""
+    try:
+        from helpers.machine import told
+    except ImportError:
+        return None
+    return told()
 
 
 def describe(insmod: str | None, port: str | None, started: float) -> dict[str, Any]:
@@ -269,6 +288,9 @@ def main() -> None:
         word.partition("=")[2] for word in read("/proc/cmdline").split() if word.startswith("pnode.shell=")
     ]
     port = "shell" if size else find_port(config["port"])
+    found = machine()
+    if found is not None:
+        say_machine(found)
     record = describe(insmod, port, started)
     say(record)
     os.environ["PNODE_PACE"] = str(record["pace"])

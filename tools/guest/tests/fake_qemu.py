@@ -60,6 +60,7 @@ if behaviour == "refuse":
 if behaviour != "silent":
     say("[    0.0] Linux version 6.12.0-fake\n[    1.0] Run /init as init process\n")
 if behaviour == "ready":
+    say('[    1.9] pnode-machine: {"release":"6.12.0-fake","armed"\n[    1.9] pnode-machine: :[]}\n')
     record(**READY)
 elif behaviour == "panic":
     say(PANIC)

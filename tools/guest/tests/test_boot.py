@@ -32,6 +32,7 @@ def test_ready(slot: Slot, fake_launch: Make) -> None:
     assert boot is not None
     assert record["release"] == "6.12.0-fake"
     assert boot.state()["state"] == "ready"
+    assert boot.state()["machine"] == {"release": "6.12.0-fake", "armed": []}
     assert list(boot.state()["seconds"]) == ["kernel", "init", "ready"]
     assert "fake_qemu.py ready" in (boot.path / "qemu.cmd").read_text()
 

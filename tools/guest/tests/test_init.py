@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+from tools.guest import console
 from tools.guest.layers import INSIDE
 
 
@@ -57,6 +58,22 @@ def test_a_record_fits_one_line_of_the_kernel_log(
     line = log.read_bytes()
     assert len(line) < 1024
     assert json.loads(line.partition(b"pnode-guest: ")[2]) == {"state": "ready"}
+
+
+@pytest.mark.parametrize("firmware", ["", "a b " * 600, "\u00e9\n" * 300])
+def test_what_a_machine_is_takes_many_lines(
+    init: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, firmware: str
+) -> None:
+    log = tmp_path / "kmsg"
+    monkeypatch.setattr("builtins.open", lambda *_, **__: log.open("ab", buffering=0))
+    found = {"release": "6.12", "devices": [{"firmware": firmware}]}
+    init.say_machine(found)
+    lines = log.read_text().splitlines()
+    assert all(len(line) < 1024 for line in lines)
+    # as the console shows it: time stamps, and what other CPUs print in between
+    text = "\n[    9.9] random: crng init done\n".join(f"[    1.5] {line[3:]}" for line in lines)
+    assert console.machine(text + "\n") == found
+    assert console.machine(text[:-9]) is None
 
 
 def test_exact_reads(init: ModuleType) -> None:
