@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Waivers: requirements of level must that may deviate for a while, each with a reason, a link and an end.
 
-    [CXL-03]
-    reason = "The firmware's HMAT is wrong on this board; a fixed one is being tested."
-    link = "https://bugs.example.org/4711"
-    expires = 2027-03-31          # the last day on which it counts
+[CXL-03]
+reason = "The firmware's HMAT is wrong on this board; a fixed one is being tested."
+link = "https://bugs.example.org/4711"
+expires = 2027-03-31          # the last day on which it counts
 """
 
 import tomllib
@@ -40,9 +40,7 @@ class Waiver:
     @classmethod
     def of(cls, entry: Mapping[str, str]) -> Self:
         """The waiver of a certificate. Raises ValueError for a bad date."""
-        return cls(
-            entry["requirement"], entry["reason"], entry["link"], date.fromisoformat(entry["expires"])
-        )
+        return cls(entry["requirement"], entry["reason"], entry["link"], date.fromisoformat(entry["expires"]))
 
 
 def load(path: Path, known: Container[str], today: date) -> list[Waiver]:

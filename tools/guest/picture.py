@@ -53,9 +53,7 @@ class Picture:
 
 def of_topology(topology: Topology) -> Picture:
     """What a topology file promises."""
-    pairs = {
-        (a, b): far for one, other, far in topology.distances for a, b in ((one, other), (other, one))
-    }
+    pairs = {(a, b): far for one, other, far in topology.distances for a, b in ((one, other), (other, one))}
     memory = {node.id for node in topology.dram_by_id()}
     return Picture(
         f"{topology.name}: {topology.summary}",

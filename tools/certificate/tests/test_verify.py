@@ -381,6 +381,7 @@ def test_another_record(sealed: Json, record: Record, signer: CryptoSigner) -> N
 
 def test_a_record_that_does_not_bear_it(told: Json, record: Record, signer: CryptoSigner) -> None:
     """The record has a failure that the statement hides, and its digest is right."""
+
     def change(events: list[Json]) -> None:
         for event in events:
             if event["event"] == "test" and "test_distances" in event["nodeid"]:

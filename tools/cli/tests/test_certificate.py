@@ -71,7 +71,9 @@ def test_waivers_and_profile_go_into_it(run: Path, capsys: pytest.CaptureFixture
     assert call("verify", out, "--key", run.parent / "key.pub", "--results", run) == 0
 
 
-@pytest.mark.parametrize(("words", "url"), [([], "https://x.example/1/"), (["--url", "https://y"], "https://y")])
+@pytest.mark.parametrize(
+    ("words", "url"), [([], "https://x.example/1/"), (["--url", "https://y"], "https://y")]
+)
 def test_where_the_run_is_published(run: Path, words: list[str], url: str) -> None:
     def change(events: list[dict[str, Any]]) -> None:
         start(events)["files_url"] = "https://x.example/1/"
