@@ -19,6 +19,8 @@ from selftests.mempolicy.placing import OPEN
 from selftests.walks.masks import Model, Shape, Verdict, shapes
 
 EXAMPLES = 150
+#: For all examples: ten times what they take on an idle machine.
+SECONDS = 110
 KINDS = {"open": OPEN, "migration": Ops.MIGRATION, "closed": Ops(0)}
 
 
@@ -69,4 +71,4 @@ def test_any_shape_of_mask(model: Model, child: ChildFactory, holds: Holds) -> N
         of_range(shape, expected)
         of_task(shape, expected)
 
-    child(holds, lambda st: shapes(st, model.usable | model.closed), check, EXAMPLES)
+    child(holds, lambda st: shapes(st, model.usable | model.closed), check, EXAMPLES, timeout=SECONDS)

@@ -17,6 +17,8 @@ from selftests.mempolicy.placing import OPEN
 from selftests.walks.world import PAGES, Step, World, walks
 
 EXAMPLES = 60
+#: For all examples: ten times what they take on an idle machine.
+SECONDS = 110
 #: Flags of Q, and what that makes of it: letters that policies may name, letters that take part in migration.
 KINDS = {
     "open": (OPEN, "DEPQ", "DEPQ"),
@@ -44,4 +46,4 @@ def test_pages_are_where_the_calls_put_them(
         finally:
             syscalls.set_mempolicy(Mode.DEFAULT)
 
-    child(holds, lambda st: walks(st, "DEPQ"), check, EXAMPLES)
+    child(holds, lambda st: walks(st, "DEPQ"), check, EXAMPLES, timeout=SECONDS)
