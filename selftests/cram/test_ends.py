@@ -80,7 +80,7 @@ def gone(node: PrivateNode, memory: Cold) -> bool:
     return not found.any_on(node.nid) and found.present == memory.pages
 
 
-@requirement("CRM-10")
+@requirement("CRM-10a")
 def test_unplug_evacuates(cram: MakeCram, cold: ColdFactory) -> None:
     node = cram()
     memory = cold(2 * PAGES)

@@ -29,7 +29,7 @@ def test_boost_in_proportion(cram: MakeCram) -> None:
     assert boost_of(node) == 0, f"{node} after the pressure was cleared"
 
 
-@requirement("CRM-08")
+@requirement("CRM-08b")
 def test_there_is_no_more(cram: MakeCram) -> None:
     """Pressure ends at 1000: more is refused and changes nothing."""
     node = cram()

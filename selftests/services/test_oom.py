@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SVC-09: what the OOM killer makes of P. Ineligible: not RECLAIM and DEMOTION together."""
+"""SVC-09, SVC-09a: what the OOM killer makes of P. Ineligible: not RECLAIM and DEMOTION together."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -93,7 +93,7 @@ def test_who_holds_it_is_found(open_node: OpenNode, child: ChildFactory, by: str
         assert went_first(large, small) == [True, False], f"{node}"
 
 
-@requirement("SVC-09")
+@requirement("SVC-09a")
 @oom_expected
 @pytest.mark.parametrize("flags", [*INELIGIBLE.values(), ELIGIBLE], ids=[*INELIGIBLE, "eligible"])
 def test_weight_of_the_node(open_node: OpenNode, child: ChildFactory, flags: Ops) -> None:
