@@ -197,6 +197,7 @@ class TestModule:
         kind: Kind | int = Kind.PRIVATE,
         online_type: OnlineType | int = OnlineType.MOVABLE,
         memmap_on_memory: bool = False,
+        group: bool | None = None,
         ops: int | None = None,
         callbacks: Callbacks | int = Callbacks.ALL,
         obj: int = Object.NODE,
@@ -206,12 +207,15 @@ class TestModule:
         """Plugs a physical range (bytes) as memory of nid.
 
         ops None: no set_ops at all (closed); else the flags, with the given callbacks, set once the memory
-        is there. Raises the raw errno of the add or of set_ops; ERANGE: not a range that may be plugged (see
-        range.c); EOPNOTSUPP: ordinary memory cannot be onlined by a module on this kernel.
+        is there. group: name a memory group in place of the node, one made for it (True) or one that does not
+        exist (False). Raises the raw errno of the add or of set_ops; ERANGE: not a range that may be plugged
+        (see range.c); EOPNOTSUPP: ordinary memory cannot be onlined by a module on this kernel.
         """
         flags = CONSTANTS["PNT_PLUG_MEMMAP_ON_MEMORY"] if memmap_on_memory else 0
         if ops is not None:
             flags |= CONSTANTS["PNT_PLUG_WITH_OPS"]
+        if group is not None:
+            flags |= CONSTANTS["PNT_PLUG_BY_GROUP" if group else "PNT_PLUG_NO_GROUP"]
         raw = REQUESTS["PLUG"].new(
             nid=nid,
             kind=kind,
@@ -431,6 +435,12 @@ class TestModule:
         raw = REQUESTS["ARMED"].new(names=decode.address(names), size=size)
         self._call("ARMED", raw)
         return [name for name in ffi.string(names).decode().split(",") if name]
+
+    def gpl_only(self, symbol: str) -> bool:
+        """Whether the kernel exports the symbol to GPL modules only; false also when it does not at all."""
+        raw = REQUESTS["EXPORTED"].new(name=symbol.encode())
+        self._call("EXPORTED", raw)
+        return bool(raw.gpl_only)
 
     # -- user memory
 

@@ -77,6 +77,7 @@ static const struct pnt_request pnt_requests[PNT_NR_COUNT] = {
 	PNT_REQUEST(KSWAPD, kswapd),
 	PNT_REQUEST(SCAN, scan),
 	PNT_REQUEST(ARMED, armed),
+	PNT_REQUEST(EXPORTED, exported),
 };
 
 static long pnt_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
