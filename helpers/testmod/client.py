@@ -417,14 +417,16 @@ class TestModule:
         listed = min(raw.kept + raw.released, length)
         return Kept(tuple(ffi.unpack(pfns, listed)), raw.released, raw.kept)
 
-    def hotplug(self, since: int = 0) -> tuple[list[HotplugEvent], int]:
+    def hotplug(self, since: int = 0, *, refuse: int = 0) -> tuple[list[HotplugEvent], int]:
         """What the hotplug notifiers were told from sequence number `since` on, and the next number.
 
-        Of any memory of the machine; the oldest of more than PNT_MAX_HOTPLUG are lost.
+        Of any memory of the machine; the oldest of more than PNT_MAX_HOTPLUG are lost. refuse: the
+        refuse-th memory block that goes online from now on is refused with ENOMEM; 0, which is also the next
+        call, and the end of the descriptor take that back.
         """
         length = CONSTANTS["PNT_MAX_HOTPLUG"]
         entries = ffi.new("struct pnt_hotplug_event[]", length)
-        raw = REQUESTS["HOTPLUG"].new(since=since, max=length, events=decode.address(entries))
+        raw = REQUESTS["HOTPLUG"].new(since=since, max=length, events=decode.address(entries), refuse=refuse)
         self._call("HOTPLUG", raw)
         return [decode.hotplug_event(entries[i]) for i in range(raw.count)], int(raw.next)
 

@@ -132,6 +132,7 @@ static int pnt_release(struct inode *inode, struct file *filp)
 {
 	struct pnt_file *file = filp->private_data;
 
+	pnt_hotplug_close(file);
 	pnt_notifier_stop(file);
 	pnt_device_exit(file);
 	pnt_unpin_all(file);

@@ -761,14 +761,19 @@ struct pnt_hotplug_event {
 	__u64 nr_pages;
 };
 
-/* Of all memory of the machine, from a sequence number on; takes nothing out. */
+/*
+ * Of all memory of the machine, from a sequence number on; takes nothing out.
+ * One of the next memory blocks that go online can be refused, with ENOMEM, as
+ * by a driver that has no room for it: the last request tells which.
+ */
 struct pnt_hotplug {
 	__u64 since;
 	__u64 next;			/* out: seq of the event to come */
 	__u64 events;			/* struct pnt_hotplug_event * */
 	__u32 max;			/* elements */
 	__u32 count;			/* out: elements written */
-	__u64 reserved;
+	__u32 refuse;			/* 1 = the next; 0, or the fd closed: none */
+	__u32 reserved;
 };
 
 /* What is held now, by the fd and in the whole module. */

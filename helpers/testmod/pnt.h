@@ -276,6 +276,7 @@ void pnt_free_objs(struct pnt_alloc_set *set, u32 how);
 /* hotplug.c */
 int pnt_hotplug_init(void);
 void pnt_hotplug_exit(void);
+void pnt_hotplug_close(struct pnt_file *file);
 long pnt_ioctl_hotplug(struct pnt_file *file, void *arg);
 
 /* cram.c, kswapd.c, scan.c */
