@@ -197,6 +197,7 @@ class TestModule:
         kind: Kind | int = Kind.PRIVATE,
         online_type: OnlineType | int = OnlineType.MOVABLE,
         memmap_on_memory: bool = False,
+        group: bool | None = None,
         ops: int | None = None,
         callbacks: Callbacks | int = Callbacks.ALL,
         obj: int = Object.NODE,
@@ -206,12 +207,15 @@ class TestModule:
         """Plugs a physical range (bytes) as memory of nid.
 
         ops None: no set_ops at all (closed); else the flags, with the given callbacks, set once the memory
-        is there. Raises the raw errno of the add or of set_ops; ERANGE: not a range that may be plugged (see
-        range.c); EOPNOTSUPP: ordinary memory cannot be onlined by a module on this kernel.
+        is there. group: name a memory group in place of the node, one made for it (True) or one that does not
+        exist (False). Raises the raw errno of the add or of set_ops; ERANGE: not a range that may be plugged
+        (see range.c); EOPNOTSUPP: ordinary memory cannot be onlined by a module on this kernel.
         """
         flags = CONSTANTS["PNT_PLUG_MEMMAP_ON_MEMORY"] if memmap_on_memory else 0
         if ops is not None:
             flags |= CONSTANTS["PNT_PLUG_WITH_OPS"]
+        if group is not None:
+            flags |= CONSTANTS["PNT_PLUG_BY_GROUP" if group else "PNT_PLUG_NO_GROUP"]
         raw = REQUESTS["PLUG"].new(
             nid=nid,
             kind=kind,
@@ -413,14 +417,16 @@ class TestModule:
         listed = min(raw.kept + raw.released, length)
         return Kept(tuple(ffi.unpack(pfns, listed)), raw.released, raw.kept)
 
-    def hotplug(self, since: int = 0) -> tuple[list[HotplugEvent], int]:
+    def hotplug(self, since: int = 0, *, refuse: int = 0) -> tuple[list[HotplugEvent], int]:
         """What the hotplug notifiers were told from sequence number `since` on, and the next number.
 
-        Of any memory of the machine; the oldest of more than PNT_MAX_HOTPLUG are lost.
+        Of any memory of the machine; the oldest of more than PNT_MAX_HOTPLUG are lost. refuse: the
+        refuse-th memory block that goes online from now on is refused with ENOMEM; 0, which is also the next
+        call, and the end of the descriptor take that back.
         """
         length = CONSTANTS["PNT_MAX_HOTPLUG"]
         entries = ffi.new("struct pnt_hotplug_event[]", length)
-        raw = REQUESTS["HOTPLUG"].new(since=since, max=length, events=decode.address(entries))
+        raw = REQUESTS["HOTPLUG"].new(since=since, max=length, events=decode.address(entries), refuse=refuse)
         self._call("HOTPLUG", raw)
         return [decode.hotplug_event(entries[i]) for i in range(raw.count)], int(raw.next)
 
@@ -431,6 +437,12 @@ class TestModule:
         raw = REQUESTS["ARMED"].new(names=decode.address(names), size=size)
         self._call("ARMED", raw)
         return [name for name in ffi.string(names).decode().split(",") if name]
+
+    def gpl_only(self, symbol: str) -> bool:
+        """Whether the kernel exports the symbol to GPL modules only; false also when it does not at all."""
+        raw = REQUESTS["EXPORTED"].new(name=symbol.encode())
+        self._call("EXPORTED", raw)
+        return bool(raw.gpl_only)
 
     # -- user memory
 

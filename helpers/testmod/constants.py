@@ -171,7 +171,7 @@ class PteFlags(IntFlag):
 
 
 class PageFlags(IntFlag):
-    """Flags of a folio (HEAD, HWPOISON, ANON_EXCLUSIVE: of the page itself)."""
+    """Flags of a folio (HEAD, HWPOISON, ANON_EXCLUSIVE, PRIVATE_PAGE: of the page itself)."""
 
     NONE = 0
     LRU = 1 << 0
@@ -197,6 +197,7 @@ class PageFlags(IntFlag):
     PRIVATE_NODE = 1 << 20
     MAYBE_PINNED = 1 << 21
     ZONE_DEVICE = 1 << 22
+    PRIVATE_PAGE = 1 << 23
 
 
 class Mode(IntEnum):

@@ -97,6 +97,7 @@ def node_state(raw: Any) -> NodeState:
         states=NodeStates(raw.states),
         flags=NodeFlags(raw.flags),
         ops_flags=raw.ops_flags,
+        has_flags=raw.has_flags,
         ranges=raw.ranges,
         zones=tuple(
             Zone(z.index, _text(z.name), z.start_pfn, z.spanned, z.present, z.managed, z.free, z.pcp)

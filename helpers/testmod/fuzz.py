@@ -36,7 +36,7 @@ _POINTERS: Final = frozenset(
 _OUT: Final = frozenset(
     {
         *(("pnt_zonelist", "count"), ("pnt_events", "count"), ("pnt_counters", "calls")),
-        *(("pnt_hotplug", "count"), ("pnt_armed", "length")),
+        *(("pnt_hotplug", "count"), ("pnt_armed", "length"), ("pnt_exported", "gpl_only")),
     }
 )
 # Entries with restricted gfp bits, and those that interrupts may use.
@@ -147,7 +147,7 @@ class Fuzzer:
         if name == "ALLOC":
             return self._allocation(pick(tuple(Entry)))
         if name == "PLUG" and pick((True, False)):
-            return {"flags": 0, "ops_flags": 0, "callbacks": 0, "object": Object.NODE}
+            return {"flags": pick((0, 0, 4, 8)), "ops_flags": 0, "callbacks": 0, "object": Object.NODE}
         if name == "PLUG":
             return {"flags": 2, "kind": 0, "ops_flags": pick((0, 1, 3)), "callbacks": 0x7F}
         if name in ("REGISTER", "CLEAR_OPS", "UNREGISTER"):

@@ -35,6 +35,7 @@ static const u32 pnt_struct_size[PNT_NR_COUNT] = {
 	PNT_SIZE(KSWAPD, pnt_kswapd),
 	PNT_SIZE(SCAN, pnt_scan),
 	PNT_SIZE(ARMED, pnt_armed),
+	PNT_SIZE(EXPORTED, pnt_exported),
 };
 
 static const gfp_t pnt_gfp[PNT_GFP_COUNT] = {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * HOTPLUG: what the notifiers of memory hotplug are told, of any memory of the
- * machine. A ring keeps the newest; reading takes nothing out of it.
+ * machine. A ring keeps the newest; reading takes nothing out of it. And what
+ * they may say to it: memory that goes online can be refused.
  */
 #include <linux/memory.h>
 #include <linux/node.h>
@@ -13,6 +14,8 @@
 
 static struct pnt_hotplug_event pnt_hp_ring[PNT_MAX_HOTPLUG];
 static u64 pnt_hp_head;			/* next to be written = its seq */
+static struct pnt_file *pnt_hp_refuser;	/* who asked last */
+static u32 pnt_hp_refuse;		/* memory blocks up to the one */
 static DEFINE_SPINLOCK(pnt_hp_lock);
 
 static void pnt_hp_record(u32 action, int nid, unsigned long start_pfn, unsigned long nr_pages)
@@ -52,6 +55,16 @@ static int pnt_hp_memory_action(unsigned long action)
 	}
 }
 
+static bool pnt_hp_refused(void)
+{
+	bool refused;
+
+	spin_lock(&pnt_hp_lock);
+	refused = pnt_hp_refuse && !--pnt_hp_refuse;
+	spin_unlock(&pnt_hp_lock);
+	return refused;
+}
+
 static int pnt_hp_memory(struct notifier_block *nb, unsigned long action, void *data)
 {
 	const struct memory_notify *arg = data;
@@ -64,6 +77,8 @@ static int pnt_hp_memory(struct notifier_block *nb, unsigned long action, void *
 	nid = arg->status_change_nid;
 #endif
 	pnt_hp_record(number, nid, arg->start_pfn, arg->nr_pages);
+	if (number == PNT_HP_GOING_ONLINE && pnt_hp_refused())
+		return notifier_from_errno(-ENOMEM);
 	return NOTIFY_OK;
 }
 
@@ -122,6 +137,16 @@ void pnt_hotplug_exit(void)
 	unregister_memory_notifier(&pnt_hp_memory_nb);
 }
 
+void pnt_hotplug_close(struct pnt_file *file)
+{
+	spin_lock(&pnt_hp_lock);
+	if (pnt_hp_refuser == file) {
+		pnt_hp_refuser = NULL;
+		pnt_hp_refuse = 0;
+	}
+	spin_unlock(&pnt_hp_lock);
+}
+
 long pnt_ioctl_hotplug(struct pnt_file *file, void *arg)
 {
 	struct pnt_hotplug *req = arg;
@@ -141,6 +166,11 @@ long pnt_ioctl_hotplug(struct pnt_file *file, void *arg)
 	for (i = first; i < pnt_hp_head && req->count < req->max; i++)
 		copy[req->count++] = pnt_hp_ring[i % PNT_MAX_HOTPLUG];
 	req->next = pnt_hp_head;
+	/* What another fd asked for stays, unless this one asks for something. */
+	if (req->refuse || pnt_hp_refuser == file) {
+		pnt_hp_refuser = file;
+		pnt_hp_refuse = req->refuse;
+	}
 	spin_unlock(&pnt_hp_lock);
 	if (copy_to_user(user, copy, req->count * sizeof(*copy)))
 		ret = -EFAULT;

@@ -77,6 +77,7 @@ static const struct pnt_request pnt_requests[PNT_NR_COUNT] = {
 	PNT_REQUEST(KSWAPD, kswapd),
 	PNT_REQUEST(SCAN, scan),
 	PNT_REQUEST(ARMED, armed),
+	PNT_REQUEST(EXPORTED, exported),
 };
 
 static long pnt_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
@@ -131,6 +132,7 @@ static int pnt_release(struct inode *inode, struct file *filp)
 {
 	struct pnt_file *file = filp->private_data;
 
+	pnt_hotplug_close(file);
 	pnt_notifier_stop(file);
 	pnt_device_exit(file);
 	pnt_unpin_all(file);

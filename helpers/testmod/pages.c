@@ -45,6 +45,7 @@ static u32 pnt_folio_flags(struct folio *folio, struct page *page)
 		{ folio_is_private_node(folio),		PNT_PG_PRIVATE_NODE },
 		{ folio_maybe_dma_pinned(folio),	PNT_PG_MAYBE_PINNED },
 		{ folio_is_zone_device(folio),		PNT_PG_ZONE_DEVICE },
+		{ page_is_private_node(page),		PNT_PG_PRIVATE_PAGE },
 	};
 	u32 mask = 0;
 	int i;

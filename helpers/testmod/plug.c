@@ -69,31 +69,54 @@ static int pnt_add_ordinary(const struct pnt_plug *req, const char *name,
 
 static int pnt_plug_check(const struct pnt_plug *req)
 {
+	const u32 groups = PNT_PLUG_BY_GROUP | PNT_PLUG_NO_GROUP;
+
 	if (req->kind > PNT_KIND_ORDINARY || req->reserved || req->adistance < 0 ||
-	    req->flags & ~(PNT_PLUG_MEMMAP_ON_MEMORY | PNT_PLUG_WITH_OPS) ||
+	    req->flags & ~(PNT_PLUG_MEMMAP_ON_MEMORY | PNT_PLUG_WITH_OPS | groups) ||
+	    (req->flags & groups) == groups ||
 	    req->callbacks >> PNT_CB_OPS_COUNT || pnt_online_type(req->online_type) < 0)
 		return -EINVAL;
 	if (!(req->flags & PNT_PLUG_WITH_OPS) && (req->ops_flags || req->callbacks))
 		return -EINVAL;
 	if (req->kind == PNT_KIND_ORDINARY &&
-	    (req->flags & PNT_PLUG_WITH_OPS || req->object != PNT_OBJECT_NODE))
+	    (req->flags & (PNT_PLUG_WITH_OPS | groups) || req->object != PNT_OBJECT_NODE))
 		return -EINVAL;
 	if (strnlen(req->name, sizeof(req->name)) == sizeof(req->name))
 		return -EINVAL;
 	return 0;
 }
 
-/* The raw errno; what happened to the range is looked up, not concluded. */
-static int pnt_add(const struct pnt_plug *req, struct pnt_obj *obj, const char *name)
+/* A memory group for the range, where it is to be added by that. */
+static int pnt_group(const struct pnt_plug *req, struct pnt_range *range)
 {
-	mhp_t mhp_flags = MHP_NONE;
+	int group;
+
+	if (!(req->flags & PNT_PLUG_BY_GROUP))
+		return 0;
+	group = memory_group_register_static(req->nid, PHYS_PFN(req->size));
+	if (group < 0)
+		return group;
+	range->group = group;
+	range->grouped = true;
+	return 0;
+}
+
+/* The raw errno; what happened to the range is looked up, not concluded. */
+static int pnt_add(const struct pnt_plug *req, struct pnt_obj *obj, struct pnt_range *range)
+{
 	int online_type = pnt_online_type(req->online_type);
+	mhp_t mhp_flags = MHP_NONE;
+	int nid = req->nid;
 
 	if (req->flags & PNT_PLUG_MEMMAP_ON_MEMORY)
 		mhp_flags |= MHP_MEMMAP_ON_MEMORY;
 	if (req->kind == PNT_KIND_ORDINARY)
-		return pnt_add_ordinary(req, name, mhp_flags, online_type);
-	return add_private_memory_driver_managed(req->nid, req->start, req->size, name,
+		return pnt_add_ordinary(req, range->name, mhp_flags, online_type);
+	if (req->flags & (PNT_PLUG_BY_GROUP | PNT_PLUG_NO_GROUP)) {
+		mhp_flags |= MHP_NID_IS_MGID;
+		nid = range->grouped ? range->group : INT_MAX;
+	}
+	return add_private_memory_driver_managed(nid, req->start, req->size, range->name,
 						 mhp_flags, online_type,
 						 obj ? &obj->np : NULL);
 }
@@ -118,6 +141,8 @@ static struct pnt_range *pnt_range_new(const struct pnt_plug *req)
 
 static void pnt_range_free(struct pnt_range *range)
 {
+	if (range->grouped)
+		memory_group_unregister(range->group);
 	kfree(range->name);
 	kfree(range);
 }
@@ -139,6 +164,8 @@ static int pnt_plug_locked(struct pnt_file *file, const struct pnt_plug *req,
 
 	/* Under the lock of all plugs: nobody can take the range in between. */
 	ret = pnt_range_check(req->start, req->size);
+	if (!ret)
+		ret = pnt_group(req, range);
 	if (!ret && obj)
 		ret = pnt_obj_prepare(obj, req->nid);
 	if (ret)
@@ -146,7 +173,7 @@ static int pnt_plug_locked(struct pnt_file *file, const struct pnt_plug *req,
 	if (node && req->adistance)
 		WRITE_ONCE(node->adistance, req->adistance);
 	there = pfn_valid(PHYS_PFN(req->start));
-	ret = pnt_add(req, obj, range->name);
+	ret = pnt_add(req, obj, range);
 
 	mutex_lock(&pnt_lock);
 	if (obj)

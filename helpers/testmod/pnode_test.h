@@ -20,7 +20,7 @@
 
 /* Bumped with every change of this file that old clients would not survive. */
 enum pnt_abi {
-	PNT_ABI			= 2,
+	PNT_ABI			= 3,
 	PNT_IOC_MAGIC		= 0x50,		/* 'P' */
 };
 
@@ -76,7 +76,8 @@ enum pnt_nr {
 	PNT_NR_KSWAPD		= 24,
 	PNT_NR_SCAN		= 25,
 	PNT_NR_ARMED		= 26,
-	PNT_NR_COUNT		= 27,
+	PNT_NR_EXPORTED		= 27,
+	PNT_NR_COUNT		= 28,
 };
 
 /* HANDSHAKE ------------------------------------------------------------- */
@@ -140,8 +141,7 @@ struct pnt_handshake {
 	__u32 page_report_size;
 	__u32 zoneref_size;
 	__u32 hotplug_event_size;
-	__u32 struct_size[PNT_NR_COUNT];	/* by enum pnt_nr */
-	__u32 pad;
+	__u32 struct_size[PNT_NR_COUNT];	/* by enum pnt_nr; an even number */
 	__u64 gfp[PNT_GFP_COUNT];	/* by enum pnt_gfp; 0 = kernel has none */
 	__u64 gfp_mask;			/* all gfp bits that exist */
 	__u64 features;			/* enum pnt_feature */
@@ -195,6 +195,9 @@ enum pnt_object {
 enum pnt_plug_flags {
 	PNT_PLUG_MEMMAP_ON_MEMORY = 1 << 0,
 	PNT_PLUG_WITH_OPS	= 1 << 1,	/* set_ops() once the memory is there */
+	/* Private memory only: MHP_NID_IS_MGID with a memory group ... */
+	PNT_PLUG_BY_GROUP	= 1 << 2,	/* ... that the module makes for the nid */
+	PNT_PLUG_NO_GROUP	= 1 << 3,	/* ... that does not exist */
 };
 
 /*
@@ -398,6 +401,7 @@ struct pnt_node_state {
 	__u32 states;			/* out: mask of 1 << enum pnt_node_states */
 	__u32 flags;			/* out: enum pnt_node_flags */
 	__u64 ops_flags;		/* out: node_private_flags() */
+	__u64 has_flags;		/* out: mask of node_private_has_flag(), bit by bit */
 	__u32 ranges;			/* out: ranges plugged by the module */
 	__u32 nr_zones;			/* out */
 	struct pnt_zone zones[PNT_ZONES];
@@ -447,6 +451,7 @@ enum pnt_page_flags {
 	PNT_PG_PRIVATE_NODE	= 1 << 20,	/* folio_is_private_node() */
 	PNT_PG_MAYBE_PINNED	= 1 << 21,	/* folio_maybe_dma_pinned() */
 	PNT_PG_ZONE_DEVICE	= 1 << 22,
+	PNT_PG_PRIVATE_PAGE	= 1 << 23,	/* page_is_private_node() of this page */
 };
 
 struct pnt_page {
@@ -653,6 +658,16 @@ struct pnt_armed {
 	__u32 length;			/* out */
 };
 
+/*
+ * Whether the kernel exports a symbol to GPL modules only: then __symbol_get()
+ * finds it, which knows no other symbols. EINVAL: no name.
+ */
+struct pnt_exported {
+	char name[PNT_NAME_LEN];
+	__u32 gpl_only;			/* out: 0 or 1 */
+	__u32 pad;			/* out: 0 */
+};
+
 /* PIN, UNPIN, NOTIFIER, DEVICE, TOTALS --------------------------------------------- */
 
 enum pnt_pin_flags {
@@ -746,14 +761,19 @@ struct pnt_hotplug_event {
 	__u64 nr_pages;
 };
 
-/* Of all memory of the machine, from a sequence number on; takes nothing out. */
+/*
+ * Of all memory of the machine, from a sequence number on; takes nothing out.
+ * One of the next memory blocks that go online can be refused, with ENOMEM, as
+ * by a driver that has no room for it: the last request tells which.
+ */
 struct pnt_hotplug {
 	__u64 since;
 	__u64 next;			/* out: seq of the event to come */
 	__u64 events;			/* struct pnt_hotplug_event * */
 	__u32 max;			/* elements */
 	__u32 count;			/* out: elements written */
-	__u64 reserved;
+	__u32 refuse;			/* 1 = the next; 0, or the fd closed: none */
+	__u32 reserved;
 };
 
 /* What is held now, by the fd and in the whole module. */
@@ -804,5 +824,6 @@ struct pnt_totals {
 #define PNT_KSWAPD	_IOW(PNT_IOC_MAGIC, PNT_NR_KSWAPD, struct pnt_kswapd)
 #define PNT_SCAN	_IOWR(PNT_IOC_MAGIC, PNT_NR_SCAN, struct pnt_scan)
 #define PNT_ARMED	_IOWR(PNT_IOC_MAGIC, PNT_NR_ARMED, struct pnt_armed)
+#define PNT_EXPORTED	_IOWR(PNT_IOC_MAGIC, PNT_NR_EXPORTED, struct pnt_exported)
 
 #endif /* PNODE_TEST_H */

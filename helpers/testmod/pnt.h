@@ -72,6 +72,8 @@ struct pnt_range {
 	u64 size;
 	bool ordinary;
 	bool busy;			/* an unplug is running */
+	bool grouped;			/* in a memory group of its own */
+	int group;			/* its id */
 	char *name;			/* the resource refers to it */
 };
 
@@ -274,6 +276,7 @@ void pnt_free_objs(struct pnt_alloc_set *set, u32 how);
 /* hotplug.c */
 int pnt_hotplug_init(void);
 void pnt_hotplug_exit(void);
+void pnt_hotplug_close(struct pnt_file *file);
 long pnt_ioctl_hotplug(struct pnt_file *file, void *arg);
 
 /* cram.c, kswapd.c, scan.c */
@@ -283,8 +286,9 @@ bool pnt_has_cram(void);
 long pnt_ioctl_kswapd(struct pnt_file *file, void *arg);
 long pnt_ioctl_scan(struct pnt_file *file, void *arg);
 
-/* armed.c */
+/* armed.c, exported.c */
 long pnt_ioctl_armed(struct pnt_file *file, void *arg);
+long pnt_ioctl_exported(struct pnt_file *file, void *arg);
 
 /* state.c, pages.c, pin.c, notifier.c, device.c, handshake.c */
 u64 pnt_node_used(int nid);

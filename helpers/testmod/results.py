@@ -104,6 +104,7 @@ class NodeState:
     states: NodeStates
     flags: NodeFlags
     ops_flags: int
+    has_flags: int
     ranges: int
     zones: tuple[Zone, ...]
 

@@ -154,6 +154,9 @@ long pnt_ioctl_node_state(struct pnt_file *file, void *arg)
 #endif
 	pnt_node_books(req);
 	req->ops_flags = node_private_flags(nid);
+	for (i = 0; i < BITS_PER_LONG; i++)
+		if (node_private_has_flag(nid, BIT(i)))
+			req->has_flags |= BIT_ULL(i);
 
 	BUILD_BUG_ON(MAX_NR_ZONES > PNT_ZONES);
 	req->nr_zones = MAX_NR_ZONES;

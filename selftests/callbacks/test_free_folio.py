@@ -10,16 +10,18 @@ import pytest
 
 from fixtures.memory import AnonFactory
 from fixtures.nodes import OpenNode, PrivateNode, stable_free_pages
+from fixtures.pressure import SwapFactory
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from fixtures.selection import core
 from fixtures.testmod import AllocFactory
+from fixtures.tiers import ColdFactory
 from helpers import syscalls
 from helpers.constants import MPOL_MF_MOVE, Mode
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
 from helpers.residency import residency
-from helpers.testmod import Callback, Entry, FreeHow, OnlineType, TestModule
+from helpers.testmod import Callback, Entry, FreeHow, OnlineType, Ops, TestModule
 from selftests.callbacks.putting import (
     CALLBACKS,
     ENDS,
@@ -35,6 +37,8 @@ from selftests.callbacks.putting import (
 from selftests.oracle import placed
 
 KIND = pytest.mark.parametrize("kind", [pytest.param("base", marks=core), "huge"])
+#: Pages that reclaim is asked for.
+SWAPPED = 64
 FOLIO_ENTRIES = [Entry.ALLOC_PAGES_NODE, Entry.FOLIO_ALLOC_NODE]
 
 
@@ -164,6 +168,22 @@ def test_a_folio_that_moved_away(
     assert not freed(node), "called for folios that arrived"
     move_all(memory, ordinary_node.nid)
     assert freed(node) == folios
+    memory.verify()
+
+
+@requirement("CBK-03")
+def test_a_folio_that_is_swapped_out(open_node: OpenNode, cold: ColdFactory, swap: SwapFactory) -> None:
+    """Reclaim frees folios in batches of its own."""
+    swap()
+    node = open_node(OPEN | Ops.RECLAIM, callbacks=CALLBACKS)
+    memory = cold(SWAPPED, nid=node.nid, swap_max="max")
+    before = memory.where()
+    assert before.all_on(node.nid), f"{node}: {before}"
+    assert not freed(node), "called for folios in use"
+    found = memory.reclaim(lambda found: found.swapped == SWAPPED)
+    gone = Counter(old for old, new in zip(before.frames, found.frames, strict=True) if new is None)
+    assert gone, f"nothing was swapped: {found}"
+    assert freed(node) == gone
     memory.verify()
 
 

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""CPS-01 and CPS-02: private nodes as members of cpusets."""
+"""CPS-01, CPS-01a and CPS-02: private nodes as members of cpusets."""
+
+import signal
 
 import pytest
 
 from fixtures.cgroups import CpusetFactory
 from fixtures.nodes import OpenNode, PrivateNode, PrivateRange
-from fixtures.process import ChildFactory
+from fixtures.process import ChildDied, ChildFactory
 from fixtures.requirement import requirement
 from fixtures.selection import core
 from helpers import syscalls
 from helpers.cgroup import Cgroup, mems_allowed
 from helpers.constants import MPOL_F_MEMS_ALLOWED, Mode
-from helpers.memory import Mapping
+from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodemask import NodeMask
 from helpers.nodes import Node
 from helpers.outcome import OK, outcome
@@ -20,6 +22,7 @@ from helpers.testmod import Entry, TestModule
 from helpers.wait import wait_until
 from selftests.cpuset.conftest import ids
 from selftests.cpuset.following import PAGES
+from selftests.isolation.world import label
 from selftests.mempolicy.placing import OPEN
 
 #: Modes that take a mask.
@@ -111,6 +114,48 @@ def test_node_outside_is_dropped_beside_one_inside(
     for mask, mems, expected in (("DP", "D", "D"), ("EP", "EQ", "E"), ("DE", "E", "E"), ("PQ", "DQ", "Q")):
         where = child(bound, ids(nodes, mask), cgroup=cpuset(ids(nodes, mems)))
         assert where.all_on(nodes[expected]), f"BIND {mask} from a cpuset {mems}: {where}"
+
+
+def pages_of(mod: TestModule, entry: Entry, gfp: int, nid: int) -> set[int]:
+    """For a child: where pages are that have to be that node's and that mind the task's cpuset."""
+    with mod.alloc(entry, nid, gfp=gfp | mod.gfp.THISNODE | mod.gfp.HARDWALL, count=16) as got:
+        return set(got.on_node)
+
+
+@requirement("CPS-01a")
+@core
+@pytest.mark.parametrize("entry", [Entry.ALLOC_PAGES_NODE, Entry.FOLIO_ALLOC_NODE, Entry.BULK], ids=label)
+def test_who_asks_for_a_node_outside(
+    nodes: dict[str, int], mod: TestModule, child: ChildFactory, cpuset: CpusetFactory, entry: Entry
+) -> None:
+    """Asking opens the gate, not the cpuset: it is as with an ordinary node outside."""
+    asked = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE
+    outside, inside = cpuset(ids(nodes, "DQ")), cpuset(ids(nodes, "DPQ"))
+    assert child(pages_of, mod, entry, mod.gfp.HIGHUSER_MOVABLE, nodes["E"], cgroup=outside) == set(), "of E"
+    found = child(pages_of, mod, entry, asked, nodes["P"], cgroup=outside)
+    assert found == set(), f"asked for P in a cpuset {{D,Q}} of {nodes}: pages on {found}"
+    assert child(pages_of, mod, entry, asked, nodes["Q"], cgroup=outside) == {nodes["Q"]}, "the control: Q"
+    assert child(pages_of, mod, entry, asked, nodes["P"], cgroup=inside) == {nodes["P"]}, "the control: P"
+
+
+def device_pages(mod: TestModule, nid: int) -> Residency:
+    """For a child: touches memory of a device on the node."""
+    mod.device(nid, PAGES * PAGE_SIZE)
+    with Mapping.of_fd(mod.fileno(), PAGES, shared=True) as memory:
+        memory.touch()
+        return residency(memory)
+
+
+@requirement("CPS-01a")
+@core
+def test_device_on_a_node_outside(
+    nodes: dict[str, int], mod: TestModule, second_mod: TestModule, child: ChildFactory, cpuset: CpusetFactory
+) -> None:
+    with pytest.raises(ChildDied) as death:
+        child(device_pages, mod, nodes["P"], cgroup=cpuset(ids(nodes, "DQ")))
+    assert death.value.signal == signal.SIGBUS, f"{death.value}"
+    where = child(device_pages, second_mod, nodes["P"], cgroup=cpuset(ids(nodes, "DPQ")))
+    assert where.all_on(nodes["P"]), f"the control, in a cpuset with P: {where}"
 
 
 @requirement("CPS-02")

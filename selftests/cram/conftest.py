@@ -22,10 +22,20 @@ def _has_cram(testmod: TestModule) -> None:
 def cram(lower_node: LowerNode) -> Iterator[MakeCram]:
     """`cram(*, flush=True)`: P in a lower tier, registered as compressed RAM, with a flush callback or
     without; unregistered with the test."""
+    yield from _registering(lower_node)
+
+
+@pytest.fixture
+def second_cram(second_lower_node: LowerNode) -> Iterator[MakeCram]:
+    """As `cram`, for Q."""
+    yield from _registering(second_lower_node)
+
+
+def _registering(plug: LowerNode) -> Iterator[MakeCram]:
     made: list[PrivateNode] = []
 
     def make(*, flush: bool = True) -> PrivateNode:
-        node = lower_node()
+        node = plug()
         made.append(node)
         node.mod.cram_register(node.nid, flush=flush)
         return node

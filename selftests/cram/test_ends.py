@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""CRM-10: the service or the memory ends while it is in use."""
+"""CRM-10, CRM-10a, CRM-13: the service or the memory ends while it is in use."""
 
 from collections.abc import Iterator
+
+import pytest
 
 from fixtures.cgroups import MemcgFactory
 from fixtures.memory import AnonFactory
@@ -10,9 +12,10 @@ from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from fixtures.tiers import Cold, ColdFactory
 from helpers.memory import Mapping
-from helpers.testmod import Callback
+from helpers.testmod import Callback, NodeFlags
 from helpers.wait import wait_until
 from selftests.cram.arrival import MakeCram, arrive
+from selftests.services.boost import boost_of
 
 PAGES = 512
 ROUNDS = 12
@@ -75,12 +78,26 @@ def test_unregister_under_load(
     idle.verify()
 
 
+@requirement("CRM-13")
+@pytest.mark.parametrize("pressure", [500, 1000])
+def test_pressure_ends_with_the_registration(cram: MakeCram, cold: ColdFactory, pressure: int) -> None:
+    """Nobody is left to clear it: kswapd would work for nothing, and the next owner find a node blocked."""
+    node = cram()
+    node.mod.cram_set_pressure(node.nid, pressure)
+    assert boost_of(node), f"the control: no boost of {node} at {pressure}"
+    node.mod.cram_unregister(node.nid)
+    assert boost_of(node) == 0, f"{node}, unregistered: {boost_of(node)} pages of boost"
+    assert not node.state().flags & NodeFlags.BLOCKED, f"{node}, unregistered: still blocked"
+    node.mod.cram_register(node.nid)
+    arrive(cold(PAGES), node)
+
+
 def gone(node: PrivateNode, memory: Cold) -> bool:
     found = memory.where()
     return not found.any_on(node.nid) and found.present == memory.pages
 
 
-@requirement("CRM-10")
+@requirement("CRM-10a")
 def test_unplug_evacuates(cram: MakeCram, cold: ColdFactory) -> None:
     node = cram()
     memory = cold(2 * PAGES)

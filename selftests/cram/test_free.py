@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""CRM-06, CRM-07: what becomes of the contents of freed memory, and what the flush callback answers."""
+"""CRM-06, CRM-07, CRM-07a: what becomes of the contents of freed memory, and what flush answers."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -109,7 +109,7 @@ def test_told_of_each(cram: MakeCram, cold: ColdFactory) -> None:
     assert not missing, f"{len(missing)} frames of {found} were not flushed"
 
 
-@requirement("CRM-07")
+@requirement("CRM-07a")
 def test_kept(cram: MakeCram, cold: ColdFactory) -> None:
     """What the driver keeps is nobody's until it is let go, and then free."""
     node = cram()

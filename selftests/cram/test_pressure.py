@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""CRM-08, CRM-09: the device is short of room."""
+"""CRM-08, CRM-08a, CRM-08b, CRM-09, CRM-14: the device is short of room."""
 
 import pytest
 
 from fixtures.pressure import SwapFactory
 from fixtures.requirement import requirement
-from fixtures.tiers import ColdFactory
+from fixtures.tiers import ColdFactory, LowerNode
+from helpers.nodes import Node
 from helpers.outcome import OK, outcome
-from helpers.testmod import NodeFlags
+from helpers.testmod import NodeFlags, Ops
 from helpers.wait import wait_until
 from selftests.cram.arrival import MakeCram, arrive
 from selftests.services.boost import boost_of
@@ -29,18 +30,62 @@ def test_boost_in_proportion(cram: MakeCram) -> None:
     assert boost_of(node) == 0, f"{node} after the pressure was cleared"
 
 
-@requirement("CRM-08")
+@requirement("CRM-08b")
 def test_there_is_no_more(cram: MakeCram) -> None:
-    """Pressure ends at 1000: more is refused and changes nothing."""
+    """Pressure ends at 1000: more is refused and changes nothing, up to what would be less than none."""
     node = cram()
     node.mod.cram_set_pressure(node.nid, 500)
     before = boost_of(node)
-    assert outcome(node.mod.cram_set_pressure, node.nid, 1001) != OK, f"{node}"
-    assert boost_of(node) == before, f"{node}: {before} pages of boost before, {boost_of(node)} now"
+    for pressure in (1001, 1 << 31, (1 << 32) - 1):
+        assert outcome(node.mod.cram_set_pressure, node.nid, pressure) != OK, f"{node}, {pressure}"
+        assert boost_of(node) == before, f"{pressure}: {before} pages of boost before, {boost_of(node)} now"
+        assert not node.state().flags & NodeFlags.BLOCKED, f"{node} is blocked by a pressure of {pressure}"
+    assert outcome(node.mod.cram_set_pressure, node.nid, 1000) == OK, "the control: the most there is"
     node.mod.cram_clear_pressure(node.nid)
 
 
-@requirement("CRM-08")
+@requirement("CRM-08b")
+def test_pressure_is_of_a_registered_node(lower_node: LowerNode, ordinary_node: Node) -> None:
+    """Private but not registered, ordinary, or impossible: nothing changes."""
+    node = lower_node(Ops.DEMOTION)
+    for nid in (node.nid, ordinary_node.nid, -1, 1 << 20):
+        for call in (lambda nid: node.mod.cram_set_pressure(nid, 1000), node.mod.cram_clear_pressure):
+            assert outcome(call, nid) != OK, f"node {nid}"
+    assert boost_of(node) == 0, f"{node}: {boost_of(node)} pages of boost"
+    assert not node.state().flags & NodeFlags.BLOCKED, f"{node}"
+    node.clear_ops()
+    node.mod.cram_register(node.nid)
+    assert outcome(node.mod.cram_set_pressure, node.nid, 1000) == OK, "the control: registered"
+    node.mod.cram_unregister(node.nid)
+
+
+@requirement("CRM-14")
+def test_of_one_device_alone(
+    cram: MakeCram, second_cram: MakeCram, cold: ColdFactory, swap: SwapFactory
+) -> None:
+    """The one device has no room at all: the other one's pages stay, its boost is its own, and cold pages go
+    there."""
+    swap()
+    node, other = cram(), second_cram()
+    memory = cold(PAGES)
+    before = memory.reclaim(lambda found: found.any_on(node.nid) or found.any_on(other.nid))
+    near, far = (node, other) if before.any_on(node.nid) else (other, node)
+    assert before.any_on(near.nid), f"the control: {before}"
+    near.mod.cram_set_pressure(near.nid, 1000)
+    assert (boost_of(far), boost_of(near) > 0) == (0, True), f"boosts of {far} and {near}"
+    blocked = [bool(one.state().flags & NodeFlags.BLOCKED) for one in (near, far)]
+    assert blocked == [True, False], f"{near} and {far} blocked: {blocked}"
+    fresh = cold(PAGES)
+    found = fresh.reclaim(lambda found: found.counts[far.nid] > PAGES // 2)
+    assert found.counts[far.nid] > PAGES // 2, f"{near} has no room, {far} has: {found}"
+    assert not found.any_on(near.nid), f"{near} has no room: {found}"
+    for one in (memory, fresh):
+        one.group.set_memory(swap_max="max")
+        one.verify()
+    near.mod.cram_clear_pressure(near.nid)
+
+
+@requirement("CRM-08a")
 @pytest.mark.parametrize("pressure", [0, 500, 1000])
 def test_pages_leave(cram: MakeCram, cold: ColdFactory, swap: SwapFactory, pressure: int) -> None:
     """Under pressure kswapd swaps pages of the node; without any they stay. Back again, all is as before."""

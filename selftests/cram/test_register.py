@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""CRM-01, CRM-02, CRM-12: what registration asks for, and what it opens."""
+"""CRM-01, CRM-01a, CRM-02, CRM-12: what registration asks for, and what it opens."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_owners(cram: MakeCram) -> None:
     assert node.state().ops_flags == OPENED, f"{node}: a refusal changed the ops"
 
 
-@requirement("CRM-01")
+@requirement("CRM-01a")
 def test_what_it_opens(lower_node: LowerNode, ordinary_nodes: list[Node]) -> None:
     """And closes again: registered, unregistered, and the same once more."""
     node, start = lower_node(), kmsg.next_seq()

@@ -5,7 +5,6 @@ import pytest
 
 from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.requirement import requirement
-from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
 from helpers.residency import residency
 from helpers.testmod import Ops
@@ -15,12 +14,6 @@ from selftests.isolation import damon
 from selftests.noops.pages import Frozen
 
 pytestmark = pytest.mark.parametrize("kind", ["base", "huge"])
-
-
-def span(memory: Mapping) -> tuple[int, int]:
-    """The physical range (bytes) that has all of the memory in it."""
-    frames = [frame for frame in residency(memory).frames if frame is not None]
-    return min(frames) * PAGE_SIZE, (max(frames) - min(frames) + 1) * PAGE_SIZE
 
 
 @requirement("FLT-07")
@@ -36,12 +29,12 @@ def test_nothing_moves_without_migration(
         p.set_ops(flags)
     stay = Frozen(memory)
     try:
-        with damon.moving(*span(memory), second_ordinary_node.nid) as mover:
+        with damon.moving(*damon.span(memory), second_ordinary_node.nid) as mover:
             wait_until(lambda: mover.stats()["nr_tried"] >= 3, 20, lambda: f"DAMON: {mover.stats()}")
     except damon.Unsupported:
         pytest.skip("needs a DAMON that moves memory")
     stay.check(f"DAMON, {p}")
-    with damon.moving(*span(control), second_ordinary_node.nid):
+    with damon.moving(*damon.span(control), second_ordinary_node.nid):
         wait_until(
             lambda: residency(control).any_on(second_ordinary_node.nid), 20,
             lambda: f"the control moved: {residency(control)}",
@@ -52,7 +45,7 @@ def test_nothing_moves_without_migration(
 def test_pages_move_with_migration(p: PrivateNode, memory_on: OnNode, ordinary_node: Node) -> None:
     memory = memory_on(p.nid)
     try:
-        with damon.moving(*span(memory), ordinary_node.nid):
+        with damon.moving(*damon.span(memory), ordinary_node.nid):
             wait_until(
                 lambda: residency(memory).any_on(ordinary_node.nid), 20,
                 lambda: f"pages moved: {residency(memory)}",

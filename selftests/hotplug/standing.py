@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the kernel takes a node for, in one word, so that a life cycle reads as a list of words."""
 
-from helpers.nodes import has_private_memory, node_list
+from pathlib import Path
+
+from helpers.nodes import has_private_memory, memory_blocks, node_list
 from helpers.testmod import NodeFlags, NodeStates, OnlineType, TestModule, ZoneList
 
 #: No memory and no registration.
@@ -48,6 +50,16 @@ def snapshot(testmod: TestModule, nid: int) -> dict[str, object]:
         "managed": {zone.name: zone.managed for zone in state.zones},
         "lists": {which.name: testmod.zonelist(nid, which) for which in ZoneList},
         "has_memory": nid in node_list("has_memory"),
+    }
+
+
+def world(testmod: TestModule, nid: int) -> dict[str, object]:
+    """What a call that failed may not have changed, of the node and of all else."""
+    return {
+        **snapshot(testmod, nid),
+        "blocks": [block.index for block in memory_blocks()],
+        "resources": Path("/proc/iomem").read_text(),
+        "references": Path("/sys/module/pnode_test/refcnt").read_text(),
     }
 
 

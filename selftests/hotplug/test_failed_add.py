@@ -12,7 +12,7 @@ from helpers.memory import PAGE_SIZE
 from helpers.nodes import Node
 from helpers.outcome import OK, outcome
 from helpers.testmod import Entry, Kind, OnlineType, TestModule
-from selftests.hotplug.standing import BARE, PRIVATE, snapshot, standing
+from selftests.hotplug.standing import BARE, PRIVATE, snapshot, standing, world
 
 Range = tuple[int, int]  # start and size in bytes
 
@@ -97,3 +97,23 @@ def test_failure_on_a_node_that_has_private_memory(
     taken = alloc(Entry.ALLOC_PAGES_NODE, node, gfp=mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE)
     assert taken is not None
     assert taken.nid == node.nid
+
+
+@requirement("HPL-04")
+@pytest.mark.parametrize(
+    ("blocks", "beside"), [(1, False), (2, False), (1, True)], ids=["only_one", "second_of_two", "beside"]
+)
+def test_memory_that_somebody_refuses(
+    mod: TestModule, testmod: TestModule, unplugged: PrivateRange, blocks: int, beside: bool
+) -> None:
+    """It is added by then, and a driver that is told of memory that goes online has no room for the last
+    block of it."""
+    if beside:
+        unplugged.plug(offset=unplugged.block)
+    size, before = blocks * unplugged.block, world(testmod, unplugged.nid)
+    mod.hotplug(refuse=blocks)
+    assert outcome(testmod.plug, unplugged.nid, unplugged.start, size) == "ENOMEM"
+    assert world(testmod, unplugged.nid) == before
+    unplugged.plug(size)
+    managed = testmod.node_state(unplugged.nid).managed_pages
+    assert managed == (blocks + beside) * unplugged.block // PAGE_SIZE, "the control: nobody refuses it now"

@@ -7,7 +7,6 @@ old: the first range is tried only where refusals can be kept out of that functi
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,10 +17,9 @@ from fixtures.testmod import AllocFactory
 from helpers import failing as refusals
 from helpers.failing import Attempt, Failing
 from helpers.memory import PAGE_SIZE
-from helpers.nodes import memory_blocks
 from helpers.outcome import OK
 from helpers.testmod import Callbacks, Entry, Kind, Object, OnlineType, Ops, TestModule
-from selftests.hotplug.standing import BARE, PRIVATE, REGISTERED, snapshot, standing
+from selftests.hotplug.standing import BARE, PRIVATE, REGISTERED, standing, world
 
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
 MOST = 3000  # allocations of one call; a plug of a block has some hundreds
@@ -42,16 +40,6 @@ def failing() -> Iterator[Failing]:
         pytest.skip("needs FAILSLAB, FAIL_PAGE_ALLOC and FAULT_INJECTION_DEBUG_FS")
     with refusals.failing() as switched:
         yield switched
-
-
-def world(mod: TestModule, nid: int) -> dict[str, object]:
-    """What a call that failed may not have changed."""
-    return {
-        **snapshot(mod, nid),
-        "blocks": [block.index for block in memory_blocks()],
-        "resources": Path("/proc/iomem").read_text(),
-        "references": Path("/sys/module/pnode_test/refcnt").read_text(),
-    }
 
 
 def check(attempt: Attempt) -> str:

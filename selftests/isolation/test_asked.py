@@ -4,12 +4,16 @@ for it is checked with every test: an OOM kill in the kernel log is a violation.
 
 import pytest
 
-from fixtures.nodes import PrivateNode
+from fixtures.memory import AnonFactory
+from fixtures.nodes import OpenNode, PrivateNode
+from fixtures.pressure import SwapFactory
+from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from fixtures.testmod import AllocFactory, where
+from helpers.constants import Mode
 from helpers.nodes import Node
-from helpers.testmod import Entry, TestModule
-from selftests.isolation.world import BY_NODE, PAGES, World, all_on, assert_ordinary, label
+from helpers.testmod import Entry, OnlineType, TestModule
+from selftests.isolation.world import BY_NODE, OPEN, PAGES, World, all_on, assert_ordinary, label
 
 
 @requirement("ISO-03", "ISO-04")
@@ -43,6 +47,31 @@ def test_full_node_fails_who_wants_no_other(world: World, alloc: AllocFactory) -
             assert taken is None, f"{entry.name} with P full: {where(taken)}"
     again = alloc(Entry.ALLOC_PAGES_NODE, world.node, gfp=gfp, count=PAGES)
     assert all_on(again, world.node), f"with room again: {where(again)}"
+
+
+def nodes_of(mod: TestModule, nid: int, gfp: int) -> set[int]:
+    """For a child: where a page is that was asked for by who may wait."""
+    with mod.alloc(Entry.ALLOC_PAGES_NODE, nid, gfp=gfp) as got:
+        return set(got.on_node)
+
+
+@requirement("ISO-04")
+@pytest.mark.core
+def test_full_node_makes_nobody_wait(
+    open_node: OpenNode, anon: AnonFactory, mod: TestModule, child: ChildFactory, swap: SwapFactory
+) -> None:
+    """Who reclaims memory waits for kswapd when a node with ZONE_NORMAL is down to half of its reserves and
+    has pages to reclaim. P's pages are none of those, and it has no kswapd."""
+    swap()
+    node = open_node(OPEN, online=OnlineType.KERNEL)
+    memory = anon(PAGES)
+    memory.bind(Mode.BIND, [node.nid])
+    memory.touch()
+    gfp = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE
+    with node.fill(reserves=True):
+        assert child(nodes_of, mod, node.nid, gfp, timeout=15) == set(), f"{node} is full"
+    assert child(nodes_of, mod, node.nid, gfp, timeout=15) == {node.nid}, "the control: with room"
+    memory.verify()
 
 
 @requirement("ISO-04")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""ISO-10: contiguous ranges are taken by position, past the free lists; P's are taken by nobody who does not
-ask."""
+"""ISO-10 and ISO-10a: contiguous ranges are taken by position, past the free lists; P's are had by nobody who
+does not ask."""
 
 import pytest
 
@@ -65,3 +65,27 @@ def test_free_range_of_an_ordinary_node_is_taken(mod: TestModule, far_ordinary: 
     with mod.alloc(Entry.CONTIG_RANGE, -1, gfp=gfp, start_pfn=start, count=BLOCK) as taken:
         assert taken.nid == far_ordinary.nid, f"{taken}, {errno_name(taken.error)}"
         assert taken.pfns == list(range(start, start + BLOCK))
+
+
+@requirement("ISO-10a")
+def test_range_of_p_is_had_by_who_asks(world: World, alloc: AllocFactory) -> None:
+    """By its position, with the frames that were asked for; given back, all of them are free."""
+    first = world.node.start // world.node.mod.handshake.page_size
+    for start, count in ((first, BLOCK), (first + 4 * BLOCK, 2 * BLOCK)):
+        gfp = world.base | world.gfp.GFP_PRIVATE
+        taken = alloc(Entry.CONTIG_RANGE, -1, gfp=gfp, start_pfn=start, count=count)
+        assert all_on(taken, world.node), f"{count} pages at P's frame {start:#x}: {where(taken)}"
+        assert taken is not None
+        assert taken.pfns == list(range(start, start + count))
+        taken.free()
+    assert_untouched(world.node)
+
+
+@requirement("ISO-10a")
+@pytest.mark.usefixtures("contig")
+def test_search_in_p_finds_a_range_for_who_asks(world: World, alloc: AllocFactory) -> None:
+    taken = alloc(Entry.CONTIG_PAGES, world.node, gfp=world.base | world.gfp.GFP_PRIVATE, count=BLOCK)
+    assert all_on(taken, world.node), f"alloc_contig_pages: {where(taken)}"
+    with world.node.fill():
+        taken = alloc(Entry.CONTIG_PAGES, world.node, gfp=world.base | world.gfp.GFP_PRIVATE, count=BLOCK)
+        assert taken is None, f"from a full P: {where(taken)}"

@@ -145,7 +145,7 @@ def keep(pages: int) -> Iterator[tuple[int, int]]:
         memory.verify()
 
 
-@requirement("ISO-24", "NOP-05")
+@requirement("ISO-24", "NOP-07")
 @pytest.mark.parametrize("kind", [Kind.PRIVATE, Kind.ORDINARY], ids=["private", "control"])
 def test_demotion(
     unplugged: PrivateRange, child: ChildFactory, memcg: MemcgFactory, knob: KnobSetter, kind: Kind

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.nodes import PrivateNode
+from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from helpers import syscalls
@@ -19,7 +19,9 @@ from helpers.memory import PAGE_SIZE, Mapping, page_pattern
 from helpers.nodes import Node
 from helpers.residency import Residency, residency
 from helpers.swap import RAM_DISK, discard
+from helpers.testmod import OnlineType
 from selftests.mempolicy.crowd import BOUND, own_everything
+from selftests.mempolicy.placing import OPEN
 
 PAGES = 256
 SIZE = PAGES * PAGE_SIZE
@@ -111,12 +113,22 @@ def expected(fd: int) -> bytes:
     return data
 
 
+#: Page cache of the disk and of a ramfs cannot move: only a P in the kernel zone could have it.
+ZONES = {"movable": OnlineType.MOVABLE, "kernel": OnlineType.KERNEL}
+by_zone = pytest.mark.parametrize("zone", ZONES)
+
+
 @requirement("MPL-14")
 @accesses
-@pytest.mark.parametrize("full", [False, True], ids=["room", "full"])
+@pytest.mark.parametrize(
+    ("zone", "full"),
+    [("movable", False), ("movable", True), ("kernel", True)],
+    ids=["room", "full", "full-kernel"],
+)
 def test_task_with_a_policy_progresses(
-    p: PrivateNode, child: ChildFactory, file: int, access: Access, full: bool
+    open_node: OpenNode, child: ChildFactory, file: int, access: Access, zone: str, full: bool
 ) -> None:
+    p = open_node(OPEN, online=ZONES[zone])
     with p.fill() if full else nullcontext():
         read = child(under_policy, access, file, p.nid, timeout=BOUND)
     data = expected(file)
@@ -126,9 +138,11 @@ def test_task_with_a_policy_progresses(
 
 @requirement("MPL-14a")
 @accesses
+@by_zone
 def test_policy_of_a_task_places_no_page_cache(
-    p: PrivateNode, ordinary_nodes: list[Node], child: ChildFactory, file: int, access: Access
+    open_node: OpenNode, ordinary_nodes: list[Node], child: ChildFactory, file: int, access: Access, zone: str
 ) -> None:
+    p = open_node(OPEN, online=ZONES[zone])
     child(under_policy, access, file, p.nid, timeout=BOUND)
     where = cache(file)
     assert set(where.counts) <= {node.nid for node in ordinary_nodes}, f"read by a task bound to {p}: {where}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""NOP-05, what the kernel does on its own account: reclaim, compaction, hinting, DAMON. None works on the
+"""NOP-07, what the kernel does on its own account: reclaim, compaction, hinting, DAMON. None works on the
 closed P; demotion to it is in chapter ISO."""
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from selftests.noops.pages import Frozen, OnNode
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
 
 
-@requirement("NOP-05")
+@requirement("NOP-07")
 def test_no_threads(closed_node: PrivateNode, ordinary_node: Node, testmod: TestModule) -> None:
     threads = NodeFlags.KSWAPD | NodeFlags.KCOMPACTD
     assert not closed_node.state().flags & threads, f"{closed_node.state().flags!r}"
@@ -40,7 +40,7 @@ def reclaim_for(mod: TestModule, nid: int, extra: int) -> int:
     return mod.alloc(Entry.ALLOC_PAGES_NODE, nid, gfp=gfp, count=1024).pages
 
 
-@requirement("NOP-05")
+@requirement("NOP-07")
 def test_direct_reclaim(
     left_pages: Mapping, closed_node: PrivateNode, anon_on: OnNode, far_ordinary: Node, mod: TestModule,
     swap: SwapFactory,
@@ -68,7 +68,7 @@ def test_direct_reclaim(
     control.verify()
 
 
-@requirement("NOP-05")
+@requirement("NOP-07")
 def test_compaction_of_the_node(
     open_node: OpenNode, anon_on: OnNode, far_ordinary: Node, mod: TestModule
 ) -> None:
@@ -89,7 +89,7 @@ def test_compaction_of_the_node(
     assert residency(control).frames != frames, "the control: nothing was compacted on D"
 
 
-@requirement("NOP-05")
+@requirement("NOP-07")
 def test_hinting_faults(
     open_node: OpenNode, child: ChildFactory, ordinary_node: Node, far_ordinary: Node, testmod: TestModule,
     knob: KnobSetter,
@@ -127,7 +127,7 @@ def test_hinting_faults(
     worker.finish()
 
 
-@requirement("NOP-05")
+@requirement("NOP-07")
 def test_damon_moves_nothing_from_the_node(
     open_node: OpenNode, anon: AnonFactory, ordinary_node: Node, far_ordinary: Node
 ) -> None:

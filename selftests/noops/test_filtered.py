@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""NOP-05, what user space can do to its pages: the calls go as they go for a device mapping, the pages of the
-closed P stay as they are; on anonymous memory of D each call does its work, which is the control."""
+"""NOP-05 and NOP-08, what user space can do to its pages: the calls go as they go for a device mapping, the
+pages of the closed P stay as they are; on anonymous memory of D each call does its work, which is the
+control."""
 
 import errno
 import os
@@ -181,7 +182,7 @@ def offline_by_frame(memory: Mapping) -> None:
         file.write(hex(pfn * PAGE_SIZE))
 
 
-@requirement("NOP-05")
+@requirement("NOP-08")
 @pytest.mark.parametrize("call", [offline_by_address, offline_by_frame], ids=["madvise", "sysfs"])
 def test_soft_offline(
     held: Mapping, anon_on: OnNode, ordinary_node: Node, call: Callable[[Mapping], None]

@@ -118,6 +118,27 @@ def test_migrate_pages_to_the_node(
 
 
 @requirement("NOP-04")
+def test_migrate_pages_to_the_node_beside_another(
+    closed_node: PrivateNode, second_closed_node: PrivateNode, anon_on: OnNode, ordinary_nodes: list[Node]
+) -> None:
+    """The pages themselves are to go to an ordinary node, by their place in the mask; the closed one makes
+    the call fail before any has."""
+    near, far = ordinary_nodes[0].nid, ordinary_nodes[-1].nid
+    both = (closed_node.nid, second_closed_node.nid)
+    closed = [nid for nid in both if near != far and (near < nid) == (far < nid)]
+    if not closed:
+        pytest.skip("needs two ordinary nodes, and a private one whose number is not between theirs")
+    memory = anon_on(near)
+    stay = Frozen(memory)
+    for nid in closed:
+        answer = migrate([near, nid], [far, nid])
+        stay.check(f"migrate_pages from {near, nid} to {far, nid}: {answer}")
+        assert not answer.endswith("moved"), f"migrate_pages from {near, nid} to {far, nid}: {answer}"
+    migrate([near], [far])
+    assert residency(memory).all_on(far), f"the control, to node {far}: {residency(memory)}"
+
+
+@requirement("NOP-04")
 @pytest.mark.core
 def test_migrate_pages_from_the_node(held: Mapping, anon_on: OnNode, ordinary_nodes: list[Node]) -> None:
     (p,) = residency(held).counts

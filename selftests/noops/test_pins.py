@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""NOP-05, pins: a long-term pin would take a page of the closed P from its owner, so it fails and the page
+"""NOP-06, pins: a long-term pin would take a page of the closed P from its owner, so it fails and the page
 stays; short pins work."""
 
 import errno
@@ -20,7 +20,7 @@ fast = pytest.mark.parametrize("fast", [False, True], ids=["slow", "fast"])
 write = pytest.mark.parametrize("write", [False, True], ids=["read", "write"])
 
 
-@requirement("NOP-05")
+@requirement("NOP-06")
 @fast
 @write
 @pytest.mark.timeout(60)  # trying again and again would be a livelock
@@ -37,7 +37,7 @@ def test_long_term_pin_fails_and_the_page_stays(
     assert pin.pinned == control.pages, f"the control: {pin}"
 
 
-@requirement("NOP-05")
+@requirement("NOP-06")
 @fast
 @pytest.mark.core
 def test_short_pin_works(held: Mapping, mod: TestModule, fast: bool) -> None:
@@ -50,7 +50,7 @@ def test_short_pin_works(held: Mapping, mod: TestModule, fast: bool) -> None:
     stay.check("unpinned")
 
 
-@requirement("NOP-05")
+@requirement("NOP-06")
 def test_failed_pins_leave_nothing_behind(held: Mapping, mod: TestModule) -> None:
     """A pin that fails pins nothing, not even what came first."""
     stay = Frozen(held)
@@ -60,7 +60,7 @@ def test_failed_pins_leave_nothing_behind(held: Mapping, mod: TestModule) -> Non
     stay.check("20 long-term pins")
 
 
-@requirement("NOP-05")
+@requirement("NOP-06")
 def test_reading_and_writing_from_another_process(device_pages: Mapping, child: ChildFactory) -> None:
     """process_vm_readv() and process_vm_writev() pin for a moment."""
     memory, pid = device_pages, os.getpid()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""REG-01: mbind(2) on ordinary nodes."""
+"""REG-01 and REG-01a: mbind(2) on ordinary nodes."""
 
 import pytest
 
@@ -30,7 +30,7 @@ NOBODY = 65534
 modes = pytest.mark.parametrize("mode", SINGLE, ids=lambda mode: mode.name.lower().replace("_", "-"))
 
 
-@requirement("REG-01")
+@requirement("REG-01a")
 @core
 @pytest.mark.parametrize("row", [*POLICY_ROWS, *RANGE_ROWS], ids=str)
 def test_errors(ordinary: dict[str, int], row: Row) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""REG-05 and REG-06: migrate_pages(2) and move_pages(2) between ordinary nodes."""
+"""REG-05, REG-06 and their errors: migrate_pages(2) and move_pages(2) between ordinary nodes."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -115,7 +115,7 @@ def test_migrate_pages_leaves_what_others_map_without_privilege(
     worker.finish()
 
 
-@requirement("REG-05")
+@requirement("REG-05a")
 @core
 def test_migrate_pages_errors(ordinary: dict[str, int], q: PrivateNode, child: ChildFactory) -> None:
     d, e = [ordinary["D"]], [ordinary["E"]]
@@ -212,7 +212,7 @@ def test_status_of_each_kind_of_page(
     worker.finish()
 
 
-@requirement("REG-06")
+@requirement("REG-06a")
 @core
 def test_move_pages_errors(ordinary: dict[str, int], anon: AnonFactory, child: ChildFactory) -> None:
     memory = placed(anon(2), ordinary["D"])

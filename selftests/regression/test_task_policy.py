@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""REG-02 and REG-03: set_mempolicy(2) and get_mempolicy(2) on ordinary nodes."""
+"""REG-02, REG-02a and REG-03: set_mempolicy(2) and get_mempolicy(2) on ordinary nodes."""
 
 import os
 from collections.abc import Callable
@@ -35,7 +35,7 @@ TURNS = (Mode.INTERLEAVE, Mode.WEIGHTED_INTERLEAVE)
 MEMS, ADDR, NODE = MPOL_F_MEMS_ALLOWED, MPOL_F_ADDR, MPOL_F_NODE
 
 
-@requirement("REG-02")
+@requirement("REG-02a")
 @core
 def test_errors(ordinary: dict[str, int], child: ChildFactory) -> None:
     def results(nid: int) -> dict[str, str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SVC-11: compaction of P, only if P is open for it."""
+"""SVC-11, SVC-11a, SVC-11b: compaction of P, only if P is open for it."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,8 @@ from helpers.wait import wait_until
 from selftests.filters.kinds import OPEN
 from selftests.isolation.world import only_lowest_free
 
-ORDER = 4
+#: Of blocks wanted while no two free pages lie side by side: a small one, a huge page, and the largest.
+ORDERS = {"16-pages": 4, "huge-page": 9, "largest": None}
 with_and_without = pytest.mark.parametrize("opened", [False, True], ids=["without", "with"])
 
 
@@ -76,25 +77,27 @@ def fragmented(node: PrivateNode, memory: Mapping) -> None:
     drain()
 
 
-@requirement("SVC-11")
+@requirement("SVC-11a")
 @with_and_without
-def test_direct(open_node: OpenNode, anon: AnonFactory, mod: TestModule, opened: bool) -> None:
+@pytest.mark.parametrize("size", ORDERS)
+def test_direct(open_node: OpenNode, anon: AnonFactory, mod: TestModule, size: str, opened: bool) -> None:
     node = open_node(flags(opened))
+    order = ORDERS[size] if ORDERS[size] is not None else mod.handshake.max_order
     memory = anon(16384)
     wish = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE | mod.gfp.COMP | mod.gfp.RETRY_MAYFAIL
     with node.fill(leave=memory.pages + 512):
         fragmented(node, memory)
-        while mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish & ~mod.gfp.DIRECT_RECLAIM, order=ORDER):
+        while mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish & ~mod.gfp.DIRECT_RECLAIM, order=order):
             pass  # what lies together still
         before = residency(memory).frames
 
         def had() -> bool:
-            return mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish, order=ORDER).nid == node.nid
+            return mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish, order=order).nid == node.nid
 
         def had_by_moving() -> bool:
             return had() and residency(memory).frames != before
 
-        found = f"a block of order {ORDER}; {node.node.free_pages()} pages are free"
+        found = f"a block of order {order}; {node.node.free_pages()} pages are free"
         if opened:  # the first ones may come from lists of CPUs, and compaction puts itself off at times
             wait_until(had_by_moving, 20, found)
         else:
@@ -103,7 +106,7 @@ def test_direct(open_node: OpenNode, anon: AnonFactory, mod: TestModule, opened:
         mod.free()
 
 
-@requirement("SVC-11")
+@requirement("SVC-11b")
 def test_kcompactd_lives_with_the_flag(open_node: OpenNode) -> None:
     node = open_node(OPEN)
     assert NodeFlags.KCOMPACTD not in node.state().flags
@@ -117,7 +120,7 @@ def test_kcompactd_lives_with_the_flag(open_node: OpenNode) -> None:
     assert NodeFlags.KCOMPACTD not in node.state().flags, "after clear_ops"
 
 
-@requirement("SVC-11")
+@requirement("SVC-11b")
 def test_proactive(open_node: OpenNode, anon: AnonFactory, knob: KnobSetter) -> None:
     """vm.compaction_proactiveness makes kcompactd compact a fragmented P."""
     node = open_node(flags(True))
@@ -138,7 +141,7 @@ def test_proactive(open_node: OpenNode, anon: AnonFactory, knob: KnobSetter) -> 
         memory.page(index)
 
 
-@requirement("SVC-11")
+@requirement("SVC-11b")
 def test_no_proactive_work_without(open_node: OpenNode, anon: AnonFactory, knob: KnobSetter) -> None:
     """With the flag taken away a fragmented P stays as it is: its kcompactd has ended."""
     node = open_node(flags(True))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SVC-01, SVC-02, SVC-03: cold memory of ordinary nodes goes to a private node of a lower tier, if its owner
+"""SVC-01 to SVC-03: cold memory of ordinary nodes goes to a private node of a lower tier, if its owner
 opened DEMOTION and as long as the owner takes it."""
 
 import errno
@@ -13,7 +13,7 @@ from fixtures.pressure import SwapFactory
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from fixtures.tiers import AGEING, Cold, ColdFactory, LowerNode
-from helpers import kmsg
+from helpers import kmsg, syscalls
 from helpers.constants import Mode as Policy
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
@@ -198,6 +198,49 @@ def test_blocked_stays_without_swap(lower_node: LowerNode, cold: ColdFactory) ->
     assert found.present == fresh.pages, f"{node}, blocked: {found}"
     assert not found.any_on(node.nid), f"{node}, blocked: {found}"
     assert memory.where().counts[node.nid] >= moved, f"what was there left: {memory.where()}"
+
+
+@requirement("SVC-02a")
+@pytest.mark.parametrize("way", ["move_pages", "write", "swap", "unplug"])
+def test_blocked_lets_go(
+    lower_node: LowerNode, cold: ColdFactory, swap: SwapFactory, ordinary_node: Node, way: str
+) -> None:
+    """Back-pressure is about what comes: a device that is short of room wants its pages to leave."""
+    swap()
+    node = lower_node(
+        Ops.DEMOTION | Ops.MIGRATION | Ops.RECLAIM | (Ops.PROTECT_WRITE if way == "write" else Ops.NONE)
+    )
+    memory = cold(then=written if way == "write" else verified)
+    found = memory.reclaim(half_on(node.nid, memory))
+    there = found.counts[node.nid]
+    assert there > memory.pages // 2, f"{node}: {found}"
+    node.mod.block(node.nid, True)
+    if way == "move_pages":
+        addrs = [memory.addr + index * PAGE_SIZE for index, nid in enumerate(found.nodes) if nid == node.nid]
+        moved = syscalls.move_pages(memory.worker.pid, addrs, [ordinary_node.nid] * len(addrs))
+        assert moved == [ordinary_node.nid] * len(addrs), f"{node}, blocked: {moved[:8]}"
+    elif way == "write":
+        memory.step()
+    elif way == "swap":
+        memory.group.set_memory(swap_max="max")
+        memory.reclaim(lambda found: not found.any_on(node.nid))
+    else:
+        node.unplug()
+    found = memory.where()
+    assert found.counts[node.nid] == 0, f"blocked, by {way}: {there} pages there, then {found}"
+    assert found.present + found.swapped == memory.pages, f"{found}"
+    memory.verify()
+
+
+def verified(memory: Mapping) -> Iterator[None]:
+    memory.verify(full=True)
+    yield
+
+
+def written(memory: Mapping) -> Iterator[None]:
+    memory.touch(2, full=True)
+    yield
+    memory.verify(2, full=True)
 
 
 @requirement("SVC-02", "SVC-03")

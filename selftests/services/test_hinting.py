@@ -12,9 +12,18 @@ from fixtures.requirement import requirement
 from helpers.constants import Mode
 from helpers.memory import Mapping
 from helpers.nodes import Node
+from helpers.residency import residency
 from helpers.testmod import Ops, PteFlags, TestModule
 from helpers.wait import wait_until
 from selftests.filters.kinds import HUGE, OPEN
+
+
+def scan_at_once(knob: KnobSetter) -> None:
+    """NUMA balancing is on, and sets hints soon and often."""
+    balancing = "/sys/kernel/debug/sched/numa_balancing"
+    knob(f"{balancing}/scan_delay_ms", 50)
+    knob(f"{balancing}/scan_period_min_ms", 100)
+    knob("kernel.numa_balancing", 1)
 
 
 @requirement("SVC-10")
@@ -26,10 +35,7 @@ def test_hints(
 ) -> None:  # fmt: skip
     """P's pages lie between pages of D2, which get hints in any case."""
     node = open_node(OPEN | (Ops.NUMA_BALANCING if opened else Ops.NONE))
-    balancing = "/sys/kernel/debug/sched/numa_balancing"
-    knob(f"{balancing}/scan_delay_ms", 50)
-    knob(f"{balancing}/scan_period_min_ms", 100)
-    knob("kernel.numa_balancing", 1)
+    scan_at_once(knob)
     far = second_ordinary_node.nid
 
     def hinted(memory: Mapping, part: int) -> int:
@@ -55,3 +61,41 @@ def test_hints(
     found = worker.step()
     worker.finish()
     assert bool(found[1]) == opened, f"hinted pages of D2, P, D2: {found}"
+
+
+@requirement("SVC-10")
+@pytest.mark.parametrize("thp", [False, True], ids=["base", "huge"])
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "lost"])
+def test_hints_that_outlive_the_flag(
+    open_node: OpenNode, child: ChildFactory, ordinary_node: Node, testmod: TestModule, knob: KnobSetter,
+    thp: bool, kept: bool,
+) -> None:  # fmt: skip
+    """Who touches a page with a hint has it moved to him, unless P has closed to that since."""
+    node = open_node(OPEN | Ops.NUMA_BALANCING)
+    scan_at_once(knob)
+
+    def hinted(memory: Mapping) -> int:
+        return sum(1 for page in testmod.pages(memory.addr, HUGE) if page.pte & PteFlags.PROTNONE)
+
+    def work() -> Iterator[object]:
+        with Mapping.anonymous(HUGE, thp=thp) as memory:
+            memory.bind(Mode.BIND, [node.nid])
+            memory.touch()
+            memory.bind(Mode.DEFAULT, ())
+            wait_until(lambda: hinted(memory) > HUGE // 2, 40, lambda: f"hinted: {hinted(memory)}")
+            yield
+            left = hinted(memory)
+            memory.verify()
+            yield left, residency(memory)
+
+    worker = child.start(work, cpus=set(ordinary_node.cpus()))
+    worker.step()
+    if not kept:
+        node.set_ops(OPEN)
+    left, where = worker.step()
+    worker.finish()
+    assert left, "no hint was left to be touched"
+    if kept:
+        assert where.any_on(ordinary_node.nid), f"the control, {node}: {left} hints, then {where}"
+    else:
+        assert where.all_on(node.nid), f"{node}: {left} hints, then {where}"

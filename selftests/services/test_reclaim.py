@@ -4,18 +4,24 @@
 import pytest
 
 from fixtures.invariants import oom_expected
+from fixtures.knobs import KnobSetter
+from fixtures.memory import AnonFactory
 from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.pressure import SwapFactory
 from fixtures.process import ChildDied, ChildFactory
 from fixtures.requirement import requirement
-from fixtures.tiers import ColdFactory
+from fixtures.testmod import AllocFactory
+from fixtures.tiers import AGEING, ColdFactory
 from helpers.constants import Mode as Policy
 from helpers.memory import Mapping
 from helpers.nodes import Node
 from helpers.residency import residency
-from helpers.testmod import Callback, Callbacks, Mode, Ops
+from helpers.testmod import Callback, Callbacks, Entry, Mode, Ops, TestModule
 from helpers.testmod import Policy as Wish
 from helpers.wait import wait_until
+from selftests.isolation import damon
+from selftests.migration.moves import moved
+from selftests.oracle import placed
 from selftests.services.boost import boosted_passes, with_kswapd
 
 PAGES = 512
@@ -90,6 +96,57 @@ def test_losing_the_flag(open_node: OpenNode, cold: ColdFactory, swap: SwapFacto
             wait_until(lambda: first.where().swapped + second.where().swapped > before, 3, "more swapped")
     first.verify()
     second.verify()
+
+
+@requirement("SVC-06")
+@pytest.mark.parametrize("reclaim", FLAGS)
+def test_node_reclaim(
+    open_node: OpenNode, anon: AnonFactory, alloc: AllocFactory, mod: TestModule, ordinary_node: Node,
+    knob: KnobSetter, swap: SwapFactory, reclaim: str,
+) -> None:  # fmt: skip
+    """vm.zone_reclaim_mode has a full node reclaimed before another is looked at: page cache, what is shared
+    counts as that, by swapping too."""
+    swap()
+    node = open_node(FLAGS[reclaim])
+    memory = moved(mod, placed(anon(2 * PAGES, shared=True), ordinary_node.nid), node.nid)
+    knob("vm.zone_reclaim_mode", 7)
+    gfp = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE
+    with node.fill():
+        taken = [alloc(Entry.ALLOC_PAGES_NODE, node, gfp=gfp, count=16) for _attempt in range(AGEING)]
+        found = residency(memory)
+        got = [one.count if one else 0 for one in taken]
+    if FLAGS[reclaim] & Ops.RECLAIM:
+        assert found.counts[node.nid] < memory.pages, f"{node}: {found}; pages had: {got}"
+        assert sum(got) > 0, f"{node}: no room was made: {found}"
+    else:
+        assert found.all_on(node.nid), f"{node}: {found}; pages had: {got}"
+        assert sum(got) == 0, f"{node}: {got} pages of a full node"
+    memory.verify()
+
+
+@requirement("SVC-06")
+@pytest.mark.parametrize("reclaim", FLAGS)
+def test_pages_that_damon_chose(
+    open_node: OpenNode, anon: AnonFactory, ordinary_node: Node, swap: SwapFactory, reclaim: str
+) -> None:
+    """Reclaim of single folios, which looks at no watermark."""
+    swap()
+    node = open_node(FLAGS[reclaim])
+    memory, control = (placed(anon(PAGES, thp=True), nid) for nid in (node.nid, ordinary_node.nid))
+    assert residency(memory).all_on(node.nid), f"{residency(memory)}"
+    try:
+        with damon.paging_out(*damon.span(memory)) as thread:
+            if FLAGS[reclaim] & Ops.RECLAIM:
+                wait_until(lambda: residency(memory).swapped, 20, lambda: f"swapped: {residency(memory)}")
+            else:
+                wait_until(lambda: thread.stats()["nr_tried"] >= 3, 20, lambda: f"DAMON: {thread.stats()}")
+                assert residency(memory).all_on(node.nid), f"{node}: {residency(memory)}"
+    except damon.Unsupported:
+        pytest.skip("needs a DAMON that pages out")
+    memory.verify()
+    with damon.paging_out(*damon.span(control)):
+        wait_until(lambda: residency(control).swapped, 20, lambda: f"the control: {residency(control)}")
+    control.verify()
 
 
 @requirement("SVC-07")

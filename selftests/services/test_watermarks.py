@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SVC-08, CBK-11: the boost of P's watermarks, whose it is, and what reclaim_policy may say about it."""
+"""SVC-08, CBK-11, CBK-11a: the boost of P's watermarks, whose it is, and what reclaim_policy says."""
 
 import pytest
 
@@ -88,6 +88,39 @@ def test_asked_when_recomputed(open_node: OpenNode, knob: KnobSetter) -> None:
     node.reset_counters()
     knob(MIN_FREE, int(sysctl(MIN_FREE).read()) + 512)
     assert not asked(node), f"{node}: asked without RECLAIM"
+
+
+@requirement("CBK-11a")
+def test_each_owner_is_asked_about_its_own_node(
+    open_node: OpenNode, second_open_node: OpenNode, knob: KnobSetter
+) -> None:
+    """When all watermarks are recomputed each owner is asked once a zone with memory, by its own number."""
+    nodes = [watched(opener, Wish.NONE) for opener in (open_node, second_open_node)]
+    for node in nodes:
+        node.reset_counters()
+    knob(MIN_FREE, int(sysctl(MIN_FREE).read()) + 512)
+    for node in nodes:
+        told = [event.nid for event in node.events(Callback.RECLAIM_POLICY)]
+        assert told, f"{node}: the owner was not asked"
+        assert set(told) == {node.nid}, f"{node}: asked about nodes {told}"
+
+
+@requirement("CBK-11a")
+def test_a_boost_is_a_matter_of_one_owner(
+    open_node: OpenNode, second_open_node: OpenNode, swap: SwapFactory, cold: ColdFactory
+) -> None:
+    """kswapd of the one node asks nobody else, and what the other one wants is not done to it."""
+    swap()
+    node, other = watched(open_node, Wish.NONE), watched(second_open_node, Wish.SWAP | Wish.WRITEPAGE)
+    memory = cold(PAGES, nid=node.nid, swap_max="max")
+    with with_kswapd(node):
+        node.reset_counters()
+        other.reset_counters()
+        boosted_passes(node, BOOST, lambda: asked(node) > 5, "kswapd to ask the owner")
+        assert not asked(other), f"{other}: asked {asked(other)} times about {node}"
+        assert {event.nid for event in node.events(Callback.RECLAIM_POLICY)} == {node.nid}
+        assert memory.where().all_on(node.nid), f"{node}: {memory.where()}"
+    memory.verify()
 
 
 #: What the owner wants, and whether boosted reclaim then swaps pages of a node that has room enough.

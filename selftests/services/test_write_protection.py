@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SVC-04: what arrives on a P that protects its folios is read-only there; a write goes to its owner."""
+"""SVC-04, SVC-04a: what comes to a P that protects folios is read-only there; a write goes to the owner."""
 
 import os
 import signal
@@ -128,7 +128,7 @@ def test_arrival_by_the_swap_cache(
     worker.finish()
 
 
-@requirement("SVC-04")
+@requirement("SVC-04a")
 @pytest.mark.parametrize("kind", ["base", "huge"])
 def test_private_memory_without_a_handler(
     open_node: OpenNode, anon: AnonFactory, ordinary_node: Node, mod: TestModule, kind: str
@@ -148,7 +148,7 @@ def test_private_memory_without_a_handler(
     assert not residency(memory).any_on(node.nid)
 
 
-@requirement("SVC-04")
+@requirement("SVC-04a")
 def test_shared_memory_without_a_handler(
     open_node: OpenNode, anon: AnonFactory, ordinary_node: Node, child: ChildFactory
 ) -> None:

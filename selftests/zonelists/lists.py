@@ -29,10 +29,15 @@ def shown(testmod: TestModule) -> str:
 
 
 def faults(testmod: TestModule, private: Collection[int], ordinary: Collection[int]) -> Iterator[str]:
-    """What is wrong with the lists of all nodes with memory, given which have private and ordinary memory."""
-    for nid in sorted({*private, *ordinary}):
+    """What is wrong with the lists of all possible nodes, given which have private and ordinary memory."""
+    with_memory = {*private, *ordinary}
+    for nid in node_list("possible"):
         fallback = nodes_in(testmod, nid, ZoneList.FALLBACK)
         alone = nodes_in(testmod, nid, ZoneList.NOFALLBACK)
+        if nid not in with_memory:
+            if gone := {*alone, *fallback} - set(ordinary):
+                yield f"the lists of {nid}, which has no memory, still have nodes {sorted(gone)}"
+            continue
         if alone != [nid]:
             yield f"NOFALLBACK({nid}) is {alone}, not [{nid}]"
         if fallback[:1] != [nid]:

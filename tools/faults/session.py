@@ -23,6 +23,7 @@ from tools.report.live import Live
 
 TOPOLOGY = "fast"
 DEADLINE = 90.0  # seconds a fault may take until its guest is ended
+LAST_TEST = 30.0  # of that, for the test that runs when the time of its tests is up (fixtures/faults.py)
 STANDSTILL = 180.0
 
 
@@ -93,6 +94,14 @@ def run(
         return result, run_dir
 
 
+def deadlines(faults: Sequence[Fault], pace: float) -> dict[str, float]:
+    """Return how long those faults may take, by node id, that have a time of their own: some make the kernel
+    hang, and there is nothing to wait for."""
+    return {
+        matrix.PREFIX + fault.name: (fault.seconds + LAST_TEST) * pace for fault in faults if fault.seconds
+    }
+
+
 def _session(
     place: Topology,
     kernel: Subject,
@@ -116,6 +125,7 @@ def _session(
             Progress(len(faults)),
             DEADLINE * running.pace,
             silence=(DEADLINE + STANDSTILL) * running.pace,
+            deadlines=deadlines(faults, running.pace),
             accel=running.accel.name,
             requirements={matrix.PREFIX + fault.name: list(fault.turns_red) for fault in faults},
         )

@@ -41,7 +41,7 @@ class Fault:
     crashes    may crash or corrupt the kernel: it gets a guest of its own
     needs      topology that it shows on; any if empty
     unseen     why no test can notice it; turns_red is empty then
-    seconds    that its tests may take, 0 for what is usual
+    seconds    that its tests may take, 0 for what is usual: less where the kernel comes to hang
     sample     part of the sample that a check has time for
     """
 

@@ -33,7 +33,8 @@ class ControllerPlugin:
     """Writes events to `log` and progress to `live`.
 
     catalogue     known requirement ids
-    deadline      seconds a test may run (setup to teardown) before its guest is killed
+    deadline      seconds a test may run (setup to teardown) before its guest is killed; deadlines: of single
+                  tests, by nodeid, which have one of their own
     silence       seconds in which nothing at all happens before the guests are killed; after `grace` more the
                   session is ended; it must exceed the deadline plus the time a guest may take to boot
     requirements  ids by nodeid, of a collection on the host; what is missing is read from the tests' source
@@ -51,6 +52,7 @@ class ControllerPlugin:
         *,
         silence: float | None = None,
         grace: float = 30.0,
+        deadlines: Mapping[str, float] | None = None,
         accel: str | None = None,
         requirements: Mapping[str, Sequence[str]] | None = None,
         kill: Kill = kill_guest,
@@ -67,11 +69,16 @@ class ControllerPlugin:
         self._deaths: dict[Any, Death] = {}
         self._requeued: set[str] = set()
         self._problems = Problems(log, self.live, topology)
+        own = dict(deadlines or {})
+
+        def seconds(nodeid: str) -> float:
+            return own.get(nodeid, deadline)
+
         self._rescue = Rescue(
             log,
             run_dir,
             self._problems,
-            deadline=deadline,
+            deadline=seconds,
             grace=grace,
             kill=kill,
             stuck=self._on_stuck,
@@ -79,13 +86,13 @@ class ControllerPlugin:
         )
         self._watchdog = Watchdog(
             self._workers,
-            deadline=deadline,
+            deadline=seconds,
             silence=silence or deadline + 180,
             grace=grace,
             overdue=lambda running: self._rescue.overdue(running, distributed=self._distributed),
             silent=lambda: self._rescue.silent(self._slots),
             tick=self.live.tick,
-            interval=min(0.5, deadline / 10),
+            interval=min(0.5, *(limit / 10 for limit in (deadline, *own.values()))),
         )
 
     # --- session
@@ -303,5 +310,5 @@ class ControllerPlugin:
 
     def _on_stuck(self, nodeid: str, reason: str, stack: str) -> None:
         text = f"{reason}\n\n{stack}"
-        merged = Merged(Outcome.FAIL, Kind.HANG, f"hang: {reason}", text, self._rescue.deadline)
+        merged = Merged(Outcome.FAIL, Kind.HANG, f"hang: {reason}", text, self._rescue.deadline(nodeid))
         self._results.complete(nodeid, merged, slot=None)

@@ -37,7 +37,8 @@ def kill_guest(run_dir: Path, slot: int, reason: str, *, last_words: bool) -> No
 class Rescue:
     """Ends what hangs: the guest of a test, then the session, and as a last resort this process.
 
-    deadline  seconds a test may run; grace  seconds the main thread gets to react to an interrupt
+    deadline  seconds that the test of a node id may run; grace  seconds the main thread gets to react to an
+              interrupt
     stuck     reports a test that hangs in this very process (nobody else could): stuck(nodeid, reason, stack)
     """
 
@@ -47,7 +48,7 @@ class Rescue:
         run_dir: Path,
         problems: Problems,
         *,
-        deadline: float,
+        deadline: Callable[[str], float],
         grace: float,
         kill: Kill,
         stuck: Callable[[str, str, str], None],
@@ -68,8 +69,8 @@ class Rescue:
             return self._hangs.pop(slot, None) if slot is not None else None
 
     def overdue(self, running: Running, *, distributed: bool) -> None:
-        """A test ran longer than the deadline."""
-        reason = f"ran longer than {self.deadline:g} s"
+        """A test ran longer than its deadline."""
+        reason = f"ran longer than {self.deadline(running.nodeid):g} s"
         if running.slot is not None:
             self._end_guest(running.slot, reason, running.nodeid)
         elif not distributed:

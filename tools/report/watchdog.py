@@ -21,7 +21,7 @@ __all__ = ["Watchdog"]
 class Watchdog(threading.Thread):
     """Watches the running tests. Times in seconds.
 
-    overdue(running)  a test ran longer than `deadline`; called once for each start of a test
+    overdue(running)  a test ran longer than its deadline(nodeid); called once for each start of a test
     silent()          nothing happened for `silence`, and once more for each further `grace` without anything
     tick(running)     about twice a second, for progress displays
     """
@@ -30,7 +30,7 @@ class Watchdog(threading.Thread):
         self,
         workers: Workers,
         *,
-        deadline: float,
+        deadline: Callable[[str], float],
         silence: float,
         grace: float,
         overdue: Callable[[Running], None],
@@ -58,7 +58,7 @@ class Watchdog(threading.Thread):
         now = time.monotonic()
         running = self._workers.running()
         for test in running:
-            if now - test.since > self._deadline and (test.nodeid, test.since) not in told:
+            if now - test.since > self._deadline(test.nodeid) and (test.nodeid, test.since) not in told:
                 told.add((test.nodeid, test.since))
                 self._overdue(test)
         quiet = now - self._workers.last_message

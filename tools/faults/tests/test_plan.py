@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tools.errors import UserError
-from tools.faults import plan
+from tools.faults import plan, session
 from tools.kernel.faults import Fault, load
 
 TESTS = {f"test_{chapter.lower()}": (f"{chapter}-01",) for chapter in ("ISO", "DEV", "MPL", "REG", "ZNL")}
@@ -71,3 +71,8 @@ def test_the_plan_is_json() -> None:
     assert row["first"] == ["bulk"]
     assert row["every"] is True
     assert "seconds" not in row
+
+
+def test_a_fault_that_hangs_has_a_deadline_of_its_own() -> None:
+    faults = [fault("gate-1"), fault("gate-2", seconds=15)]
+    assert session.deadlines(faults, 2.0) == {"faults::gate-2": (15 + session.LAST_TEST) * 2}

@@ -283,7 +283,10 @@ def pytest_runtest_protocol(item):
     assert ("panic between two tests, after test_it.py::test_a: late" in output) == bool(status)
 
 
-def test_a_test_past_its_deadline_takes_its_guest_with_it(project):
+@pytest.mark.parametrize(
+    "limits", [{"deadline": 1.5}, {"deadline": 60, "deadlines": {"test_it.py::test_hangs": 1.5}}], ids=str
+)
+def test_a_test_past_its_deadline_takes_its_guest_with_it(project, limits):
     write(
         project,
         """
@@ -297,7 +300,7 @@ def test_fine(n): pass
 """,
     )
     began = time.monotonic()
-    code, output = run(project, slots=2, deadline=1.5)
+    code, output = run(project, slots=2, **limits)
     assert time.monotonic() - began < 20
     assert outcomes(project) == {
         "test_hangs": ("FAIL", "hang"),
