@@ -17,6 +17,7 @@ pytest_plugins = [
     "fixtures.pressure",
     "fixtures.tiers",
     "fixtures.invariants",
+    "fixtures.kernel_log",
     "fixtures.kmemleak",
     "fixtures.failure",
     "fixtures.whole",
