@@ -68,7 +68,7 @@ def run(module: Path, tests: Sequence[Collected], setting: Setting, allow_disrup
     """Run the tests in this process; everything that happens goes into the log."""
     setting.announce(dialect.detect_dialect())
     with loaded(module):
-        words = [*session.common_arguments(), *setting.selection]
+        words = [*session.common_arguments(), *setting.words(NAME, tests)]
         factor = pace.factor(pace.measure())
         env = environment(allow_disruptive) | {pace.VARIABLE: str(factor)}
         session.session(words, setting.plugin(NAME, None, tests, factor), env)

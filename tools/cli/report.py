@@ -6,15 +6,22 @@ from pathlib import Path
 
 from tools.cli.list import load_catalogue
 from tools.errors import UserError
+from tools.known import gather
 from tools.report import finish
 from tools.report.events import FILE
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, metavar="RUN", help="directory of a run, such as runs/2026...")
+    parser.add_argument(
+        "--known", type=Path, action="append", default=[], metavar="FILE",
+        help="judge by these exceptions instead of those that the run was given (repeatable)",
+    )  # fmt: skip
 
 
 def execute(args: argparse.Namespace) -> int:
     if not (args.run / FILE).is_file():
         raise UserError(f"{args.run}: no {FILE} in it; give the directory of a run")
-    return finish(args.run, catalogue=load_catalogue())
+    catalogue = load_catalogue()
+    exceptions = gather(args.known, catalogue) if args.known else None
+    return finish(args.run, catalogue=catalogue, exceptions=exceptions)

@@ -50,6 +50,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, metavar="S", help="shuffle the tests, each round differently, by this number"
     )
     parser.add_argument(
+        "--known", type=Path, action="append", default=[], metavar="FILE",
+        help="issues that may fail and splats that are allowed, TOML (repeatable; tools/known/README.md)",
+    )  # fmt: skip
+    parser.add_argument(
         "--output", type=Path, metavar="DIR", help="where the run's directory goes (default: runs)"
     )
     parser.add_argument(
@@ -96,10 +100,10 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
         seed=args.seed,
         output=args.output,
         deadline=args.deadline,
+        known=tuple(args.known),
         argv=tuple(argv),
     )
 
 
 def execute(args: argparse.Namespace) -> int:
-    done = certify(request(args, sys.argv[1:]))
-    return done.code
+    return certify(request(args, sys.argv[1:])).code

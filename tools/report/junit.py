@@ -95,6 +95,9 @@ def _case(test: TestVerdict, facts: dict[str, str], expected: Mapping[str, str])
         case.add_error_info(f"MISS: {message}", detail, "miss")
     elif test.outcome is Outcome.SKIP:
         case.add_skipped_info(message)
+    elif test.known is not None:
+        # As pytest gives an expected failure: JUnit has no word for it either, and "passed" it is not.
+        case.add_skipped_info(f"KNOWN: {_clean(test.known.reason)}: {message}", detail)
     case.pnode_properties = list(_properties(test, facts, expected))
     return case
 
@@ -112,6 +115,13 @@ def _properties(
         yield "guest", f"slot{test.slot}"
     if test.console:
         yield "console", _clean(test.console)
+    if test.lines:
+        yield "console-lines", f"{test.lines[0]}-{test.lines[1]}"
+    yield from (("splat", digest) for digest in test.splats)
+    if test.known is not None:
+        yield "known", _clean(test.known.reason)
+        yield "known-link", _clean(test.known.link)
+        yield "known-until", test.known.expires.isoformat()
     for name, value in test.properties:  # e.g. ("node", "1")
         if name != "requirement":
             yield _clean(name), _clean(value)
