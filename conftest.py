@@ -7,6 +7,7 @@ pytest_plugins = [
     "fixtures.selection",
     "fixtures.pace",
     "fixtures.repeat",
+    "fixtures.remaining",
     "fixtures.testmod",
     "fixtures.nodes",
     "fixtures.knobs",
