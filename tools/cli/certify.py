@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import catalogue
-from tools.cli import collect, here, rundir, session, subject
+from tools.cli import collect, decode, here, rundir, session, subject
 from tools.cli.exits import Exit
 from tools.cli.list import load_catalogue, select
 from tools.cli.subject import Subject
@@ -105,6 +105,7 @@ def run_all(request: Request, plan: Plan, kernel: Subject, module: Path, setting
     """Run what is planned and write the reports; whatever happens is in the record."""
     log, run_dir = setting.log, setting.run_dir
     error = run_sessions(request, plan, kernel, module, setting)
+    decode.decode(log, kernel)
     code = finish(run_dir, log=log, catalogue=setting.catalogue)
     print(f"results: {run_dir}", flush=True)
     return Done(refine(code, error), run_dir, verdict_of(log.events, setting.catalogue))
