@@ -97,9 +97,11 @@ class RunLog:
         if alone:
             try:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
-            except BaseException:
+            except BlockingIOError:
                 os.close(self._fd)
                 raise
+            except OSError:  # a file system without locks: then nobody looks
+                pass
         self.events: list[Event] = list(read(path).events)
         # A line cut short by a kill must not swallow the next one.
         self._torn = not _ends_with_newline(path)

@@ -56,13 +56,16 @@ class Splats:
         that nobody allows."""
         rest: list[list[str]] = []
         bad = self._of_dead.pop(nodeid, [])
-        boot = boot_number(boot_directory(self._run_dir, slot))
+        directory = boot_directory(self._run_dir, slot)
+        place: dict[str, object] = {"slot": slot, "boot": boot_number(directory)}
+        if directory is not None:
+            place["console"] = self._relative(directory / "console.log")
         for name, value in properties:
             if name != PROPERTY:
                 rest.append([name, value])
                 continue
             row = json.loads(value)
-            self._write(row, nodeid=nodeid, slot=slot, boot=boot, during="test")
+            self._write(row, nodeid=nodeid, during="test", **place)
             if row["allowed"] is None:
                 bad.append(row["digest"])
         return rest, bad
