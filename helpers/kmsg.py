@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The kernel log: records from a sequence number on, marks, splats, taint.
+"""The kernel log: records from a sequence number on, marks, splats.
 
 /dev/kmsg gives every reader all records with their sequence numbers and takes nothing from
 others, unlike `dmesg -C`. Source: Documentation/ABI/testing/dev-kmsg.
@@ -143,6 +143,8 @@ class Kind:
     report: str
     prelude: bool
     only_when_asked: bool
+    detail: re.Pattern[str] | None = None  # what in the title tells splats of this kind apart
+    follows: re.Pattern[str] | None = None  # titles that are consequences of an earlier splat
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,6 @@ class Rules:
     kinds: tuple[Kind, ...]
     limit: int
     gap_usec: int
-    taint: dict[int, str]
 
 
 def _pattern(expressions: Sequence[str]) -> re.Pattern[str]:
@@ -173,7 +174,7 @@ def _pattern(expressions: Sequence[str]) -> re.Pattern[str]:
 def load_rules(path: Path) -> Rules:
     """Reads a rules file. ValueError or KeyError on a wrong one."""
     data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    known = {"name", "start", "end", "report", "prelude", "only_when_asked"}
+    known = {"name", "start", "end", "report", "prelude", "only_when_asked", "detail", "follows"}
     kinds = []
     for entry in data["kind"]:
         if extra := set(entry) - known:
@@ -186,11 +187,12 @@ def load_rules(path: Path) -> Rules:
                 report=entry.get("report", entry["name"]),
                 prelude=entry.get("prelude", False),
                 only_when_asked=entry.get("only_when_asked", False),
+                detail=re.compile(entry["detail"]) if "detail" in entry else None,
+                follows=re.compile(entry["follows"]) if "follows" in entry else None,
             )
         )
     limits = data["limits"]
-    taint = {int(bit): text for bit, text in data["taint"].items()}
-    return Rules(tuple(kinds), limits["records"], int(limits["gap_seconds"] * 1e6), taint)
+    return Rules(tuple(kinds), limits["records"], int(limits["gap_seconds"] * 1e6))
 
 
 @cache
@@ -268,21 +270,21 @@ def splats(
         if current is not None and current.ended(book.limit):
             close()
     close()
-    allowed = [re.compile(expression, re.MULTILINE) for expression in allow]
-    return [splat for splat in found if not any(expression.search(splat.text) for expression in allowed)]
+    allowed = list(allow)
+    return [splat for splat in found if not any(found_in(splat, expression) for expression in allowed)]
 
 
-# --- taint -----------------------------------------------------------------------------------
+def causes(found: Sequence[Splat]) -> list[Splat]:
+    """Without what only follows from the splat before it, such as the panic after an oops."""
+    by_name = {kind.name: kind for kind in rules().kinds}
+
+    def follows(splat: Splat) -> bool:
+        pattern = by_name[splat.kind].follows
+        return pattern is not None and pattern.search(splat.title) is not None
+
+    return [splat for number, splat in enumerate(found) if number == 0 or not follows(splat)]
 
 
-def taint() -> int:
-    """/proc/sys/kernel/tainted: a bit mask."""
-    return paths.read_int(paths.PROC / "sys/kernel/tainted")
-
-
-def decode_taint(value: int) -> list[str]:
-    """The set bits by the kernel's letter and meaning, e.g. ["W: kernel issued warning"]."""
-    names = rules().taint
-    return [
-        names.get(bit, f"bit {bit}: not known") for bit in range(value.bit_length()) if value & (1 << bit)
-    ]
+def found_in(splat: Splat, expression: str) -> bool:
+    """Whether a regular expression is found anywhere in a splat's text."""
+    return re.search(expression, splat.text, re.MULTILINE) is not None

@@ -5,7 +5,7 @@ import textwrap
 import pytest
 
 from helpers import kmsg
-from helpers.kmsg import KernelLog, Record, decode_taint, parse_record, splats
+from helpers.kmsg import KernelLog, Record, parse_record, splats
 
 
 def log(text, step=1000):
@@ -180,17 +180,9 @@ def test_parse_record():
 
 def test_rules_refuse_unknown_keys(tmp_path):
     path = tmp_path / "rules.toml"
-    path.write_text('[limits]\nrecords=1\ngap_seconds=1\n[taint]\n[[kind]]\nname="x"\nstarts=["a"]\n')
+    path.write_text('[limits]\nrecords=1\ngap_seconds=1\n[[kind]]\nname="x"\nstarts=["a"]\n')
     with pytest.raises(ValueError, match="unknown keys \\['starts'\\]"):
         kmsg.load_rules(path)
-
-
-def test_taint(machine):
-    machine.file("proc/sys/kernel/tainted", str(1 << 9 | 1 << 12))
-    assert kmsg.taint() == 4608
-    assert decode_taint(kmsg.taint()) == ["W: kernel issued warning", "O: out-of-tree module was loaded"]
-    assert decode_taint(0) == []
-    assert decode_taint(1 << 40) == ["bit 40: not known"]
 
 
 def real_log(flags):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers import catalogue
-from tools.cli import collect, here, rundir, session, subject
+from tools.cli import collect, decode, here, rundir, session, subject
 from tools.cli.exits import Exit
 from tools.cli.list import load_catalogue, select
 from tools.cli.provenance import Provenance
@@ -22,6 +22,7 @@ from tools.guest import topology as topologies
 from tools.guest.topology import Topology
 from tools.kernel import flavour
 from tools.kernel.flavour import Flavour
+from tools.known import Entry, gather
 from tools.paths import ROOT
 from tools.report import RunLog, finish
 from tools.report.events import FILE, SCHEMA
@@ -30,7 +31,6 @@ from tools.report.kcidb import DEFAULT_ORIGIN
 from tools.report.verdict import Verdict
 
 DEADLINE = 120  # seconds a test may take, setup to teardown
-DEFAULT_TOPOLOGIES = ("fast", "cxl")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Request:
     seed: int | None = None
     output: Path | None = None
     deadline: int = DEADLINE
+    known: tuple[Path, ...] = ()  # exceptions from the rule
     argv: tuple[str, ...] = ()
     source: Provenance = field(default_factory=Provenance)
     origin: str = DEFAULT_ORIGIN
@@ -83,6 +84,7 @@ def certify(request: Request) -> Done:
     known = load_catalogue()
     for selector in request.requirements:
         select(known, selector)
+    exceptions = gather(request.known, known)
     given = (
         here.subject(request.build)
         if request.here
@@ -96,23 +98,22 @@ def certify(request: Request) -> Done:
     with rundir.new(request.output) as run_dir:
         kernel = given or subject.reference(plan.flavour)
         module = kernel.module()
-        return run_all(request, plan, kernel, module, run_dir, known)
+        with RunLog(run_dir / FILE, alone=True) as log:
+            opening = Opening(log, start_event(request, run_dir, plan, kernel, known), exceptions)
+            setting = session.Setting(
+                run_dir, log, known, request.selection, float(request.deadline), opening.write, exceptions
+            )
+            return run_all(request, plan, kernel, module, setting)
 
 
-def run_all(
-    request: Request, plan: Plan, kernel: Subject, module: Path, run_dir: Path, known: catalogue.Catalogue
-) -> Done:
+def run_all(request: Request, plan: Plan, kernel: Subject, module: Path, setting: session.Setting) -> Done:
     """Run what is planned and write the reports; whatever happens is in the record."""
-    with RunLog(run_dir / FILE) as log:
-        opening = Opening(log, start_event(request, run_dir, plan, kernel, known))
-        setting = session.Setting(
-            run_dir, log, known, request.selection, float(request.deadline), opening.write
-        )
-        error = run_sessions(request, plan, kernel, module, setting)
-        code = finish(run_dir, log=log, catalogue=known)
-        done = Done(refine(code, error), run_dir, verdict_of(log.events, known))
+    log, run_dir = setting.log, setting.run_dir
+    error = run_sessions(request, plan, kernel, module, setting)
+    decode.decode(log, kernel)
+    code = finish(run_dir, log=log, catalogue=setting.catalogue)
     print(f"results: {run_dir}", flush=True)
-    return done
+    return Done(refine(code, error), run_dir, verdict_of(log.events, setting.catalogue))
 
 
 def plan_tests(request: Request) -> Plan:
@@ -124,7 +125,7 @@ def plan_tests(request: Request) -> Plan:
     else:
         places = tuple(
             topologies.load(name).with_more_memory(kind.more_memory)
-            for name in request.topologies or DEFAULT_TOPOLOGIES
+            for name in request.topologies or topologies.DEFAULT
         )
         environments = {place.name: session.environment(place) for place in places}
     tests = {
@@ -141,15 +142,18 @@ class Opening:
     """Writes run-start once: when a guest has said which dialect its kernel speaks, or it is clear that
     none will."""
 
-    def __init__(self, log: RunLog, fields: Mapping[str, object]) -> None:
+    def __init__(self, log: RunLog, fields: Mapping[str, object], exceptions: Sequence[Entry] = ()) -> None:
         self._log = log
         self._fields: dict[str, object] | None = dict(fields)
+        self._exceptions = exceptions
 
     def write(self, dialect: str) -> None:
         """Write the event if it is not there yet; the dialect is empty when nobody could say."""
         if self._fields is not None:
             self._log.write("run-start", dialect=dialect or None, **self._fields)
             self._fields = None
+            if self._exceptions:
+                self._log.write("known", entries=[entry.event() for entry in self._exceptions])
 
 
 def start_event(
@@ -168,8 +172,10 @@ def start_event(
         "topologies": plan.names,
         "repeat": request.repeat,
         "seed": request.seed,
+        "selection": [word for word in request.selection if not word.startswith(("--repeat=", "--seed="))],
         "catalogue_hash": known.hash,
         "argv": list(request.argv),
+        "cwd": os.getcwd(),
     }
 
 

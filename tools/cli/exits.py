@@ -17,7 +17,8 @@ EXIT_HELP = """\
 exit status:
   0  every requirement of level "must" holds (or the verb did what it was asked)
   1  a requirement of level "must" deviates
-  2  could not run: bad input, a missing tool, no kernel, no private nodes
+  2  could not run: bad input, a missing tool, no kernel, no private nodes; or exceptions that have outlived
+     their reason (--known), where nothing else is wrong
   3  ran incompletely: guests lost, deadline passed or interrupted; the report is partial"""
 
 

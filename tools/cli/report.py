@@ -8,6 +8,7 @@ from pathlib import Path
 from tools.cli import provenance
 from tools.cli.list import load_catalogue
 from tools.errors import UserError
+from tools.known import gather
 from tools.report import finish, readers
 from tools.report.events import FILE
 
@@ -29,17 +30,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"only with this one, and 2 when it is not installed (repeatable): {', '.join(readers.NAMES)}",
     )
     provenance.add_report_options(parser)
+    parser.add_argument(
+        "--known", type=Path, action="append", default=[], metavar="FILE",
+        help="judge by these exceptions instead of those that the run was given (repeatable)",
+    )  # fmt: skip
 
 
 def execute(args: argparse.Namespace) -> int:
     if not (args.run / FILE).is_file():
         raise UserError(f"{args.run}: no {FILE} in it; give the directory of a run")
+    catalogue = load_catalogue()
     if not (args.check or args.reader):
         return finish(
-            args.run, catalogue=load_catalogue(), origin=args.kcidb_origin, files_url=args.files_url
+            args.run,
+            catalogue=catalogue,
+            origin=args.kcidb_origin,
+            files_url=args.files_url,
+            exceptions=gather(args.known, catalogue) if args.known else None,
         )
-    if args.kcidb_origin or args.files_url:
-        raise UserError("--check reads the reports as they are: --kcidb-origin and --files-url make others")
-    results = readers.check(args.run, args.reader, load_catalogue())
+    if args.kcidb_origin or args.files_url or args.known:
+        raise UserError(
+            "--check reads the reports as they are: --known, --kcidb-origin and --files-url make others"
+        )
+    results = readers.check(args.run, args.reader, catalogue)
     print("\n".join(readers.lines(results)), flush=True)
     return readers.status(results, args.reader)

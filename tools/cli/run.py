@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.cli import kernel as kernel_verb
-from tools.cli import provenance
+from tools.cli import main, provenance, resume
 from tools.cli.arguments import positive
 from tools.cli.certify import DEADLINE, Request, certify
 from tools.errors import UserError
@@ -52,6 +52,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--seed", type=int, metavar="S", help="shuffle the tests, each round differently, by this number"
     )
+    parser.add_argument(
+        "--known", type=Path, action="append", default=[], metavar="FILE",
+        help="issues that may fail and splats that are allowed, TOML (repeatable; tools/known/README.md)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--resume", type=Path, metavar="RUN",
+        help="finish an interrupted run: same request, same kernel, the tests without a result",
+    )  # fmt: skip
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="where the run's directory goes (default: runs)"
     )
@@ -99,6 +107,7 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
         seed=args.seed,
         output=args.output,
         deadline=args.deadline,
+        known=tuple(args.known),
         argv=tuple(argv),
         source=provenance.given(args, foreign=bool(args.here or args.kernel or args.build)),
         origin=args.kcidb_origin or DEFAULT_ORIGIN,
@@ -107,5 +116,28 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
 
 
 def execute(args: argparse.Namespace) -> int:
-    done = certify(request(args, sys.argv[1:]))
-    return done.code
+    if args.resume is not None:
+        refuse_others(args)
+        return resume.resume(args.resume, request_of, args.guests).code
+    return certify(request(args, sys.argv[1:])).code
+
+
+def refuse_others(args: argparse.Namespace) -> None:
+    """Raise UserError for what cannot be asked of a run that is resumed: it has its request."""
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    usual = vars(parser.parse_args([]))
+    given = [name for name, value in vars(args).items() if value != usual[name]]
+    if other := sorted(set(given) - {"resume", "guests"}):
+        raise UserError(
+            f"--resume has the request of the run; only --guests can be given with it, not {other[0]}"
+        )
+
+
+def request_of(argv: Sequence[str]) -> Request:
+    """Return the request that a command line made, once more. Raises UserError, or SystemExit where the
+    options are not known any more."""
+    if list(argv[:1]) != ["run"]:
+        raise UserError(f"it was not made by pnode run but by pnode {' '.join(argv[:1]) or '(unknown)'}")
+    _, args = main.parse(argv)
+    return request(args, argv)

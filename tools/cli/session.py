@@ -2,6 +2,7 @@
 """One topology: its guests, and a pytest session whose workers they are."""
 
 import contextlib
+import json
 import os
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 from helpers import catalogue
+from helpers.allowed import Allowed, encode
 from helpers.dialect import UNKNOWN, refusal
 from tools.cli.collect import Collected
 from tools.cli.subject import Subject
@@ -25,6 +27,8 @@ from tools.guest.spec import GuestSpec
 from tools.guest.topology import Topology
 from tools.kernel import flavour
 from tools.kernel.flavour import Flavour
+from tools.known import Entry
+from tools.known.judge import allowed_on
 from tools.paths import ROOT
 from tools.report import ControllerPlugin, RunLog, make_live
 
@@ -53,6 +57,8 @@ class Setting:
     selection: Sequence[str]  # arguments for pytest
     deadline: float  # seconds a test may take on a machine of the usual pace
     announce: Callable[[str], None]  # told the dialect, before anything else is logged
+    exceptions: Sequence[Entry] = ()
+    resumed: bool = False  # only the tests that are left run
 
     def plugin(
         self, place: str, accel: str | None, tests: Sequence[Collected], pace: float = 1.0
@@ -68,7 +74,23 @@ class Setting:
             silence=(self.deadline + STANDSTILL) * pace,
             accel=accel,
             requirements={test.nodeid: list(test.requirements) for test in tests},
+            allowed=self.allowed(place),
         )
+
+    def allowed(self, place: str) -> list[Allowed]:
+        """Return the splats that are no finding on a topology, with the kernel under test."""
+        run = next((event for event in self.log.events if event["event"] == "run-start"), {})
+        return allowed_on(place, self.exceptions, run)
+
+    def words(self, place: str, tests: Sequence[Collected]) -> list[str]:
+        """Return what pytest is told about the choice of tests, and about the environment."""
+        allowed = self.allowed(place)
+        rest = json.dumps([test.nodeid for test in tests])
+        return [
+            *self.selection,
+            *([f"--remaining={rest}"] if self.resumed else []),
+            *([f"--allowed-splats={encode(allowed)}"] if allowed else []),
+        ]
 
 
 @dataclass(frozen=True)
@@ -169,10 +191,11 @@ def run(guests: Guests, tests: Sequence[Collected], setting: Setting) -> bool:
             *common_arguments(),
             *("--dist=load", "--maxschedchunk=1", f"--max-worker-restart={restarts}"),
             *(word for tx in running.tx() for word in ("--tx", tx)),
-            *setting.selection,
+            *setting.words(name, tests),
         ]
         plugin = setting.plugin(name, running.accel.name, tests, running.pace)
         status = session(words, plugin, environment(guests.topology))
+    plugin.guests_gone()
     return status != pytest.ExitCode.INTERRUPTED
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tools.cli import kernel as kernel_verb
 from tools.doctor import packages
 from tools.errors import UserError
-from tools.kernel import flavour, image, module, recipe, tree
+from tools.kernel import cache, flavour, image, module, recipe, tree
 from tools.kernel.flavour import Flavour
 
 BUILT_IMAGE = "arch/x86/boot/bzImage"
@@ -76,6 +76,18 @@ def reference(kind: Flavour) -> Subject:
         flavour=kind.name,
         base=base,
     )
+
+
+def cached(image_sha256: str) -> Subject | None:
+    """Return the reference kernel with this image, None when the cache has none."""
+    for built in cache.kernels():
+        if built.meta.image_sha256 == image_sha256:
+            found = image.inspect(built.image)
+            kind = built.meta.flavour
+            return Subject(
+                built.image, built.build_dir, built.release, found.version, reference=True, flavour=kind
+            )
+    return None
 
 
 def check_paths(kernel: Path | None, build_dir: Path | None, kind: str = flavour.DEFAULT) -> Subject | None:

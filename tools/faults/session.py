@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from helpers import catalogue
+from helpers.allowed import encode
 from tools.cli import collect, rundir, session
 from tools.cli.certify import suite_version
 from tools.cli.subject import Subject
@@ -17,6 +18,8 @@ from tools.guest import topology as topologies
 from tools.guest.topology import Topology
 from tools.kernel import faults as data
 from tools.kernel.faults import Fault
+from tools.known import gather
+from tools.known.judge import allowed_on
 from tools.report import ControllerPlugin, RunLog
 from tools.report.events import FILE, SCHEMA, Event
 from tools.report.live import Live
@@ -86,7 +89,9 @@ def run(
             argv=list(argv),
             dialect=None,
         )
-        words = ["--faults", plan.encode(faults, control, every), *files(faults, tests, control)]
+        allowed = encode(allowed_on(place.name, gather((), known), log.events[0]))
+        words = ["--faults", plan.encode(faults, control, every), f"--allowed-splats={allowed}"]
+        words += files(faults, tests, control)
         _session(place, kernel, faults, words, run_dir, log, known, guests)
         result = matrix.build(faults, log.events, run_dir)
         result.seconds = round(time.monotonic() - began, 1)

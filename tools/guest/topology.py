@@ -16,6 +16,8 @@ from tools.guest.cxltree import Tree
 from tools.guest.errors import GuestError
 
 FOLDER = Path(__file__).with_name("topologies")
+# What a run covers unless somebody chooses.
+DEFAULT = ("fast", "cxl")
 
 MIB = 1 << 20
 GIB = 1 << 30

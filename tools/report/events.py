@@ -9,6 +9,7 @@ README.md beside this module.
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import sys
@@ -38,6 +39,7 @@ class Outcome(StrEnum):
     ERROR = "ERROR"  # the test or a fixture broke: nothing is shown either way
     FLAKY = "FLAKY"  # repeated, and the results differ: shows a defect of one or the other
     MISS = "MISS"  # planned, but never finished
+    KNOWN = "KNOWN"  # failed, and an exception says that this is known: a deviation all the same
     SKIP = "SKIP"  # a precondition is not met here
     NONE = "-"  # no test was selected
 
@@ -82,14 +84,25 @@ class RunLog:
     tried, since space may come back.
     """
 
-    def __init__(self, path: Path, complain: Callable[[str], None] = _complain) -> None:
-        """Open for appending. Raises OSError when the file cannot be made."""
+    def __init__(
+        self, path: Path, complain: Callable[[str], None] = _complain, *, alone: bool = False
+    ) -> None:
+        """Open for appending. Raises OSError when the file cannot be made, and with `alone`, which is for a
+        run, BlockingIOError while another run writes it."""
         self.path = path
         self.broken: OSError | None = None
-        self.events: list[Event] = list(read(path).events) if path.exists() else []
         self._complain = complain
         self._lock = threading.RLock()
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if alone:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however it ends
+            except BlockingIOError:
+                os.close(self._fd)
+                raise
+            except OSError:  # a file system without locks: then nobody looks
+                pass
+        self.events: list[Event] = list(read(path).events)
         # A line cut short by a kill must not swallow the next one.
         self._torn = not _ends_with_newline(path)
 

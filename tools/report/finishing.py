@@ -11,10 +11,11 @@ import contextlib
 import errno
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from tools.known.entry import Entry
 from tools.report import html, junit, kcidb, ktap, summary
 from tools.report.events import FILE, Event, RunLog, read
 from tools.report.verdict import INCOMPLETE, UNABLE, RequirementLike, Verdict, as_event, judge
@@ -22,14 +23,18 @@ from tools.report.verdict import INCOMPLETE, UNABLE, RequirementLike, Verdict, a
 __all__ = ["finish", "verdict_of"]
 
 
-def verdict_of(events: Iterable[Event], catalogue: Mapping[str, RequirementLike] | None = None) -> Verdict:
-    """Judge events against a catalogue (default: the repository's). Raises CatalogueError when that is
-    broken."""
+def verdict_of(
+    events: Iterable[Event],
+    catalogue: Mapping[str, RequirementLike] | None = None,
+    exceptions: Iterable[Entry] | None = None,
+) -> Verdict:
+    """Judge events against a catalogue (default: the repository's), with the exceptions in the record or
+    with others. Raises CatalogueError when the catalogue is broken."""
     if catalogue is None:
         from helpers.catalogue import load
 
         catalogue = load()
-    return judge(events, catalogue.values())
+    return judge(events, catalogue.values(), exceptions)
 
 
 def finish(
@@ -40,18 +45,19 @@ def finish(
     stream: TextIO | None = None,
     origin: str | None = None,
     files_url: str | None = None,
+    exceptions: Sequence[Entry] | None = None,
 ) -> int:
     """Write all reports of the run, print the summary, and return the exit status (0, 1, 2 or 3).
 
     `log`, when the run is still open, adds what could not be written to a full disk; the status is 3 then.
-    `origin` and `files_url` are for kcidb.json, instead of what the record says.
-    Raises OSError when there is no readable record.
+    `origin` and `files_url` are for kcidb.json, instead of what the record says; so are `exceptions` for those
+    in the record. Raises OSError when there is no readable record.
     """
     stream = stream or sys.stdout
     events = log.events if log is not None else read(run_dir / FILE).events
-    verdict = verdict_of(events, catalogue)
+    verdict = verdict_of(events, catalogue, exceptions)
     recorded = True
-    if not any(event["event"] == "run-end" for event in events):
+    if not _ended(events):
         recorded = _end(run_dir, log, verdict)
     written = [
         _write(run_dir / name, text)
@@ -71,6 +77,14 @@ def finish(
         print("pnode: the record of this run is incomplete", file=stream, flush=True)
         return INCOMPLETE
     return verdict.exit
+
+
+def _ended(events: Iterable[Event]) -> bool:
+    """Whether the record has its end; one of before it was resumed is none."""
+    ended = False
+    for event in events:
+        ended = event["event"] == "run-end" or (ended and event["event"] != "resume")
+    return ended
 
 
 def _end(run_dir: Path, log: RunLog | None, verdict: Verdict) -> bool:

@@ -114,6 +114,9 @@ def _case(verdict: Verdict, test: TestVerdict, names: tuple[str, str], facts: di
         case.add_error_info(f"MISS: {message}", detail, "miss")
     elif test.outcome is Outcome.SKIP:
         case.add_skipped_info(message)
+    elif test.known is not None:
+        # As pytest gives an expected failure: JUnit has no word for it either, and "passed" it is not.
+        case.add_skipped_info(f"KNOWN: {one_line(test.known.reason)}: {message}", detail)
     case.pnode_properties = list(_properties(verdict, test, facts))
     return case
 
@@ -133,6 +136,13 @@ def _properties(verdict: Verdict, test: TestVerdict, facts: dict[str, str]) -> I
         yield "guest", f"slot{test.slot}"
     if test.console:
         yield "console", clean(test.console)
+    if test.lines:
+        yield "console-lines", f"{test.lines[0]}-{test.lines[1]}"
+    yield from (("splat", digest) for digest in test.splats)
+    if test.known is not None:
+        yield "known", clean(test.known.reason)
+        yield "known-link", clean(test.known.link)
+        yield "known-until", test.known.expires.isoformat()
     for name, value in test.properties:  # e.g. ("node", "1")
         if name != "requirement":
             yield clean(name), clean(value)

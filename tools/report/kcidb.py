@@ -77,6 +77,8 @@ def status_of(test: TestVerdict) -> str:
     """KCIDB's word for the outcome."""
     if test.outcome is Outcome.FLAKY:
         return str(Outcome.FAIL if Outcome.FAIL in test.seen else Outcome.ERROR)
+    if test.outcome is Outcome.KNOWN:
+        return str(Outcome.FAIL)
     return str(test.outcome)
 
 
@@ -137,7 +139,7 @@ def _tests(
             "start_time": datetime.fromtimestamp(started, UTC).isoformat() if started else None,
             "duration": test.duration if started or test.duration else None,
             "environment": _environment(around, test.topology),
-            "log_excerpt": _excerpt(test) if test.bad else None,
+            "log_excerpt": _excerpt(test) if test.bad or test.known is not None else None,
             "output_files": _files(files_url, console),
             "misc": {**_misc(verdict, test), "console": console},
         }
@@ -149,6 +151,8 @@ def _comment(verdict: Verdict, test: TestVerdict) -> str:
         return ""
     word = verdict.word(test)
     mark = {DEVIATION: "deviation of level should: ", str(Outcome.FLAKY): "flaky: "}.get(word, "")
+    if test.known is not None:
+        mark = f"known ({one_line(test.known.reason)}): "
     return mark + one_line(test.message.partition("\n")[0])
 
 
@@ -164,6 +168,8 @@ def _misc(verdict: Verdict, test: TestVerdict) -> dict[str, Any]:
         "outcome": str(test.outcome),
         "rounds": [str(outcome) for outcome in test.seen],
         "kind": test.kind,
+        "known": _known(test),
+        "splats": list(test.splats),
         "expected": expected,
         "dialect": verdict.run.get("dialect"),
         "topology": test.topology,
@@ -174,6 +180,14 @@ def _misc(verdict: Verdict, test: TestVerdict) -> dict[str, Any]:
         "suite": verdict.run.get("suite"),
         "catalogue_hash": verdict.run.get("catalogue_hash"),
     }
+
+
+def _known(test: TestVerdict) -> dict[str, str] | None:
+    """What says that the failure is known: KCIDB has no word of its own for it, triage is by its issues."""
+    if test.known is None:
+        return None
+    entry = test.known
+    return {"reason": clean(entry.reason), "link": clean(entry.link), "expires": entry.expires.isoformat()}
 
 
 def _environment(around: Circumstances, topology: str) -> dict[str, Any]:

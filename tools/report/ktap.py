@@ -7,10 +7,12 @@ prints: the parsers of CI systems read that, and indented blocks are invisible t
 
 In both a test that did not hold is "not ok"; the word after "#" says what became of it where that is not
 simply FAIL: ERROR with its kind, MISS, FLAKY, DEVIATION for a FAIL of level should. KTAP knows ERROR, readers
-pass over the others. What was seen is in the lines before.
+pass over the others. A failure that is known is "not ok" too, so that nobody takes it for a pass, with the
+directive by which the readers of the form know that it does not fail the run: TODO in TAP, and SKIP for
+kunit's parser, which knows no other. What was seen is in the lines before.
 
-Names have only characters of [A-Za-z0-9_.-], and a reason to skip is short, since one parser takes it for a
-part of the name. Lines of a message begin with "| ", so that no parser finds a result or a plan in them.
+Names have only characters of [A-Za-z0-9_.-], and a reason is short, since one parser takes it for a part of
+the name. Lines of a message begin with "| ", so that no parser finds a result or a plan in them.
 """
 
 from __future__ import annotations
@@ -42,12 +44,12 @@ def nested(verdict: Verdict) -> str:
     for number, (topology, chapters) in enumerate(blocks.items(), 1):
         inner = ["KTAP version 1", f"# Subtest: {topology}", f"1..{len(chapters)}"]
         for place, (chapter, tests) in enumerate(chapters.items(), 1):
-            block = ["KTAP version 1", f"# Subtest: {chapter}", *_cases(verdict, tests, names)]
+            block = ["KTAP version 1", f"# Subtest: {chapter}", *_cases(verdict, tests, names, "SKIP")]
             inner += _indented(block, INDENT)
-            inner.append(_result(_together(tests), place, chapter))
+            inner.append(_result(_together(tests), place, chapter, known="SKIP"))
         lines += _indented(inner, INDENT)
         everything = [test for tests in chapters.values() for test in tests]
-        lines.append(_result(_together(everything), number, topology))
+        lines.append(_result(_together(everything), number, topology, known="SKIP"))
     return "\n".join(lines) + "\n"
 
 
@@ -60,8 +62,8 @@ def flat(verdict: Verdict) -> str:
     for topology, chapters in blocks.items():
         for chapter, tests in chapters.items():
             number += 1
-            lines += _indented(["TAP version 13", *_cases(verdict, tests, names)], "# ")
-            lines.append(_result(_together(tests), number, f"{topology}.{chapter}"))
+            lines += _indented(["TAP version 13", *_cases(verdict, tests, names, "TODO")], "# ")
+            lines.append(_result(_together(tests), number, f"{topology}.{chapter}", known="TODO"))
     return "\n".join(lines) + "\n"
 
 
@@ -79,20 +81,26 @@ def _blocks(verdict: Verdict) -> Blocks:
     }
 
 
-def _cases(verdict: Verdict, tests: list[TestVerdict], names: dict[str, str]) -> Iterator[str]:
+def _cases(
+    verdict: Verdict, tests: list[TestVerdict], names: dict[str, str], known: str
+) -> Iterator[str]:
     yield f"1..{len(tests)}"
     for number, test in enumerate(tests, 1):
         name = names[test.nodeid]
-        if test.bad:
+        if test.bad or test.known is not None:
             yield from _diagnostics(test, name)
+        result = _result(test.outcome, number, name, known=known)
         if test.outcome is Outcome.SKIP:
-            yield f"{_result(test.outcome, number, name)} {_reason(test.message)}".rstrip()
+            yield f"{result} {_reason(test.message)}".rstrip()
+        elif test.known is not None:
+            yield f"{result}: {_reason(test.known.reason)}"
         else:
-            yield _result(test.outcome, number, name) + directive(verdict, test)
+            yield result + directive(verdict, test)
 
 
 def directive(verdict: Verdict, test: TestVerdict) -> str:
-    """What follows the name of a test that was not skipped, beginning with " # "; empty for PASS and FAIL."""
+    """What follows the name of a test that was neither skipped nor known, beginning with " # "; empty for PASS
+    and FAIL."""
     word = verdict.word(test)
     if word in (Outcome.PASS, Outcome.FAIL):
         return ""
@@ -103,6 +111,9 @@ def directive(verdict: Verdict, test: TestVerdict) -> str:
 def _diagnostics(test: TestVerdict, name: str) -> Iterator[str]:
     kind = f" ({test.kind})" if test.kind else ""
     yield f"# {name}: {test.outcome}{kind} {_line(' '.join(test.requirements))}".rstrip()
+    if test.known is not None:
+        known = f"known: {test.known.reason}, {test.known.link}, until {test.known.expires}"
+        yield f"# {_line(known)}"
     message = [line for line in test.message.splitlines() if line.strip()]
     for line in message[:MESSAGE_LINES]:
         yield f"# | {_line(line)}".rstrip()
@@ -120,9 +131,11 @@ def _reason(message: str) -> str:
     return " ".join(words)[:REASON_LIMIT]
 
 
-def _result(outcome: Outcome, number: int, name: str) -> str:
-    skipped = " # SKIP" if outcome is Outcome.SKIP else ""
-    return f"{'ok' if outcome in (Outcome.PASS, Outcome.SKIP) else 'not ok'} {number} {name}{skipped}"
+def _result(outcome: Outcome, number: int, name: str, *, known: str) -> str:
+    """A result line; `known` is the form's directive for a failure that is known. XFAIL is the kernel's own word
+    for one; as a directive its readers count it as a pass, or as a failure."""
+    mark = {Outcome.SKIP: " # SKIP", Outcome.KNOWN: f" # {known} XFAIL"}.get(outcome, "")
+    return f"{'ok' if outcome in (Outcome.PASS, Outcome.SKIP) else 'not ok'} {number} {name}{mark}"
 
 
 def _together(tests: Iterable[TestVerdict]) -> Outcome:

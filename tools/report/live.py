@@ -94,7 +94,7 @@ class _Counting(Live):
             self._position,
             self._topology,
             f"slot{slot}" if slot is not None else "",
-            str(test["outcome"]),
+            f"{test['outcome']} (known)" if test.get("known") else str(test["outcome"]),
             ",".join(test.get("requirements") or ()),
             _short(str(test["nodeid"])),
             f"{float(test.get('duration') or 0):.2f}s",

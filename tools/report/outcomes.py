@@ -8,14 +8,15 @@ differs between them is FLAKY, whatever most of them say.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tools.known.entry import Entry
 from tools.report.crash import KERNEL_DEATHS
-from tools.report.events import Event, Outcome
+from tools.report.events import Event, Kind, Outcome
 from tools.report.names import chapter_of, without_round
 
-__all__ = ["NEVER_STARTED", "TestVerdict", "named", "tests_of"]
+__all__ = ["NEVER_STARTED", "TestVerdict", "named", "of_event", "tests_of"]
 
 NEVER_STARTED = "never started"
 #: Rounds of a flaky test whose messages are shown.
@@ -42,10 +43,18 @@ class TestVerdict:
     sections: tuple[tuple[str, str], ...] = ()
     rounds: int = 1  # how often it was to run
     seen: tuple[Outcome, ...] = ()  # what became of each round, where there were several
+    splats: tuple[str, ...] = ()  # digests of those that nobody allows
+    lines: tuple[int, int] | None = None  # of the console: first and last
+    known: Entry | None = None  # what says that its failure is known
 
     @property
     def chapter(self) -> str:
         return chapter_of(self.requirements, self.nodeid)
+
+    @property
+    def base(self) -> str:
+        """The test, whichever round this is."""
+        return without_round(self.nodeid)
 
     @property
     def bad(self) -> bool:
@@ -58,14 +67,25 @@ def named(events: Iterable[Event], name: str) -> Iterable[Event]:
     return (event for event in events if event["event"] == name)
 
 
-def tests_of(events: Sequence[Event], plans: Mapping[str, Event]) -> Iterator[TestVerdict]:
-    """Every planned test, then the kernels that died between two tests."""
+def tests_of(
+    events: Sequence[Event],
+    plans: Mapping[str, Event],
+    explain: Callable[[TestVerdict], Entry | None],
+) -> Iterator[TestVerdict]:
+    """Every planned test, then what the kernel did while no test ran. `explain` finds what makes a failure a
+    known one."""
     together: dict[tuple[str, str], list[TestVerdict]] = {}
-    for test in _tests(events, plans):
-        together.setdefault((test.topology, without_round(test.nodeid)), []).append(test)
+    for test in (*_tests(events, plans), *_deaths(events), *_complaints(events)):
+        told = replace(test, known=explain(replace(test, nodeid=test.base)))
+        together.setdefault((test.topology, test.base), []).append(told)
     for (_, nodeid), rounds in together.items():
-        yield rounds[0] if len(rounds) == 1 else _over_rounds(nodeid, rounds)
-    yield from _deaths(events)
+        yield _named(rounds[0] if len(rounds) == 1 else _over_rounds(nodeid, rounds))
+
+
+def _named(test: TestVerdict) -> TestVerdict:
+    """A failure that is known, under its own name."""
+    known = test.outcome is Outcome.FAIL and test.known is not None
+    return replace(test, outcome=Outcome.KNOWN) if known else test
 
 
 def _over_rounds(nodeid: str, rounds: Sequence[TestVerdict]) -> TestVerdict:
@@ -74,7 +94,8 @@ def _over_rounds(nodeid: str, rounds: Sequence[TestVerdict]) -> TestVerdict:
     finished = [test for test in rounds if test.outcome is not Outcome.MISS]
     seconds = round(sum(test.duration for test in finished), 6)
     counts = Counter(test.outcome for test in rounds)
-    if len({test.outcome for test in finished}) > 1:
+    excused = _excused(finished)
+    if excused is None and len({test.outcome for test in finished}) > 1:
         odd = [test for test in finished if test.bad] or finished
         told = ", ".join(f"{number} {outcome}" for outcome, number in counts.most_common())
         shown = [f"{test.nodeid} {test.outcome}: {test.message or 'no message'}" for test in odd[:MOST_SHOWN]]
@@ -87,13 +108,23 @@ def _over_rounds(nodeid: str, rounds: Sequence[TestVerdict]) -> TestVerdict:
             duration=seconds,
             rounds=len(rounds),
             seen=tuple(test.outcome for test in rounds),
+            known=None,
         )
     missing = counts[Outcome.MISS]
-    one = finished[0] if finished else rounds[0]
-    if missing and finished and not one.bad:
+    # Where all fail, one whose reason is new tells more than those that are known.
+    new = next((test for test in finished if test.known is None), None)
+    one = excused or new or (finished or rounds)[0]
+    if missing and finished and (not one.bad or one.known is not None):
         one = replace(one, outcome=Outcome.MISS, message=f"{missing} of {len(rounds)} rounds have no result")
     seen = tuple(test.outcome for test in rounds)
     return replace(one, nodeid=nodeid, duration=seconds, rounds=len(rounds), seen=seen)
+
+
+def _excused(finished: Sequence[TestVerdict]) -> TestVerdict | None:
+    """A known failure where each round either passed or failed by an issue that is known to come and go."""
+    failed = [test for test in finished if test.outcome is not Outcome.PASS]
+    known = all(test.known is not None and test.known.intermittent for test in failed)
+    return failed[0] if failed and known else None
 
 
 def _tests(events: Sequence[Event], plans: Mapping[str, Event]) -> Iterable[TestVerdict]:
@@ -105,7 +136,7 @@ def _tests(events: Sequence[Event], plans: Mapping[str, Event]) -> Iterable[Test
     for key in dict.fromkeys([*planned, *results]):
         topology, nodeid = key
         if key in results:
-            yield _result(results[key])
+            yield of_event(results[key])
         else:
             ids = plans[topology].get("requirements", {}).get(nodeid, ())
             message = "started, but the run ended before its result" if key in started else NEVER_STARTED
@@ -132,7 +163,36 @@ def _deaths(events: Iterable[Event]) -> Iterable[TestVerdict]:
         )
 
 
-def _result(event: Event) -> TestVerdict:
+def _complaints(events: Iterable[Event]) -> Iterable[TestVerdict]:
+    """Splats outside any test that nobody allows: each is a failure of its own, however many guests saw it.
+    What a kernel died of is in the row of its death."""
+    found: dict[tuple[str, str], list[Event]] = {}
+    texts: dict[str, str] = {}
+    for event in named(events, "splat"):
+        texts.setdefault(event["digest"], event.get("text") or "")
+        if event.get("nodeid") is None and event.get("allowed") is None and not event.get("fatal"):
+            found.setdefault((event["topology"], event["digest"]), []).append(event)
+    for (topology, digest), seen in found.items():
+        first = seen[0]
+        where = "at boot" if first.get("during") == "boot" else f"after {first.get('after')}"
+        times = "" if len(seen) == 1 else f", and {len(seen) - 1} times more"
+        message = f"{first['kind']} outside any test, {where}{times}: {first['title']}"
+        yield TestVerdict(
+            topology,
+            f"guests::splat-{digest}",
+            Outcome.FAIL,
+            (),
+            Kind.SPLAT,
+            message,
+            f"{message}\n\n{texts[digest]}".strip(),
+            slot=first.get("slot"),
+            console=first.get("console"),
+            splats=(digest,),
+        )
+
+
+def of_event(event: Event) -> TestVerdict:
+    """A result as its event has it, whatever is known about it."""
     return TestVerdict(
         event["topology"],
         event["nodeid"],
@@ -146,4 +206,6 @@ def _result(event: Event) -> TestVerdict:
         event.get("console"),
         tuple((str(name), str(value)) for name, value in event.get("properties") or ()),
         tuple((str(title), str(text)) for title, text in event.get("sections") or ()),
+        splats=tuple(event.get("splats") or ()),
+        lines=(event["lines"][0], event["lines"][1]) if event.get("lines") else None,
     )

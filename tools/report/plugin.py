@@ -15,14 +15,17 @@ from typing import Any, TextIO, cast
 
 import pytest
 
-from tools.report.crash import Death, boot_directory, boot_number, examine
-from tools.report.events import Kind, Outcome, RunLog, last_line
+from helpers.allowed import Allowed
+from tools.report.consoles import Part
+from tools.report.crash import KERNEL_DEATHS, Death, boot_directory, boot_number, examine
+from tools.report.events import Kind, Outcome, RunLog, clip, last_line
 from tools.report.live import Live
-from tools.report.merge import Merged
+from tools.report.merge import LONGREPR_LIMIT, Merged
 from tools.report.problems import Problems
 from tools.report.rescue import Kill, Rescue, kill_guest
 from tools.report.results import Results
 from tools.report.sink import Sink
+from tools.report.splats import Splats
 from tools.report.watchdog import Watchdog
 from tools.report.workers import Workers, guard_replacement, slot_of
 
@@ -38,6 +41,7 @@ class ControllerPlugin:
     silence       seconds in which nothing at all happens before the guests are killed; after `grace` more the
                   session is ended; it must exceed the deadline plus the time a guest may take to boot
     requirements  ids by nodeid, of a collection on the host; what is missing is read from the tests' source
+    allowed       splats outside tests that are no finding
     kill          ends the guest of a slot; abort ends the process when nothing else helped
     """
 
@@ -55,18 +59,21 @@ class ControllerPlugin:
         deadlines: Mapping[str, float] | None = None,
         accel: str | None = None,
         requirements: Mapping[str, Sequence[str]] | None = None,
+        allowed: Sequence[Allowed] = (),
         kill: Kill = kill_guest,
         abort: Callable[[], None] | None = None,
     ) -> None:
         self.log, self.topology, self.run_dir = log, topology, run_dir
         self.live = live or Live()
         self._accel = accel
-        self._results = Results(log, self.live, topology, catalogue, requirements or {})
+        self._splats = Splats(log, topology, run_dir, allowed)
+        self._results = Results(log, self.live, topology, catalogue, requirements or {}, self._splats)
         self._dsession: Any = None
         self._distributed = False
         self._slots: set[int] = set()
         self._workers = Workers()
         self._deaths: dict[Any, Death] = {}
+        self._last_parts: dict[Any, Part | None] = {}
         self._requeued: set[str] = set()
         self._problems = Problems(log, self.live, topology)
         own = dict(deadlines or {})
@@ -136,8 +143,13 @@ class ControllerPlugin:
         try:
             yield
         finally:
+            self._splats.finish()
             self.log.write("session-end", topology=self.topology, exitstatus=int(exitstatus))
             self.live.end()
+
+    def guests_gone(self) -> None:
+        """The guests are off: record what their kernels said on the way."""
+        self._splats.finish()
 
     @pytest.hookimpl
     def pytest_xdist_newgateway(self) -> None:
@@ -254,6 +266,7 @@ class ControllerPlugin:
         cut = self._workers.cut_short(node)
         running = cut.nodeid if cut is not None and not self._results.has(cut.nodeid) else None
         death = self._deaths[node] = examine(self.run_dir, slot, self._rescue.hang_of(slot))
+        self._last_parts[node] = self._splats.guest_ended(slot, running, fatal=death.kind in KERNEL_DEATHS)
         reason = death.reason
         if death.kind is Kind.GUEST_LOST and "Not properly terminated" not in str(error):
             reason = last_line(error)  # the worker's own last words, e.g. a module it could not import
@@ -291,6 +304,8 @@ class ControllerPlugin:
         text = f"{death.reason}\n\n{death.excerpt}" if death.excerpt else death.reason
         if before.longrepr:
             text += f"\n\nReported before the guest went away:\n{before.longrepr}"
+        part = self._last_parts.get(node)
+        said = [["kernel log", clip(part.text, LONGREPR_LIMIT)]] if part is not None else []
         merged = Merged(
             Outcome.FAIL,
             death.kind,
@@ -299,7 +314,7 @@ class ControllerPlugin:
             round(self._workers.last_message - running.since, 6) if running else 0.0,
             before.phases,
             before.properties,
-            before.sections,
+            [*before.sections, *said],
         )
         self._results.complete(report.nodeid, merged, slot=slot_of(node), death=death)
 

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tools.known import Entry
+from tools.known.judge import entries_of, recognise
 from tools.report.crash import Death
-from tools.report.events import RunLog
+from tools.report.events import Event, RunLog
 from tools.report.live import Live
 from tools.report.merge import Merged, merge
+from tools.report.outcomes import of_event
 from tools.report.requirements import requirements_in_source
+from tools.report.splats import Splats
 
 __all__ = ["Results"]
 
@@ -23,6 +27,7 @@ class Results:
     catalogue     known requirement ids
     requirements  ids by nodeid, of a collection elsewhere; what is missing is read from the tests' source
                   below `root`
+    splats        takes what the kernel complained about
     """
 
     def __init__(
@@ -32,30 +37,37 @@ class Results:
         topology: str,
         catalogue: Iterable[str],
         requirements: Mapping[str, Sequence[str]],
+        splats: Splats,
     ) -> None:
         self.root = Path.cwd()
-        self._log, self._live, self._topology = log, live, topology
+        self._log, self._live, self._topology, self._splats = log, live, topology, splats
         self._known = frozenset(catalogue)
         self._requirements = {nodeid: list(ids) for nodeid, ids in requirements.items()}
         self._planned = False
         self._reports: dict[str, list[pytest.TestReport]] = {}
         self._complete: set[str] = set()
+        self._exceptions: list[Entry] | None = None
+        self._run: Event = {}
 
     def learn(self, nodeid: str, ids: Sequence[str]) -> None:
         """The test itself says what it stands for; what was known before stays."""
         self._requirements.setdefault(nodeid, list(ids))
 
     def plan(self, nodeids: Sequence[str]) -> None:
-        """What is to run. Every guest collects the same: the first one's word counts."""
+        """What is to run. Every guest collects the same: the first one's word counts. A run that was resumed
+        has its plan already."""
         if self._planned:
             return
         self._planned = True
-        self._log.write(
-            "plan",
-            topology=self._topology,
-            tests=list(nodeids),
-            requirements={nodeid: self._ids(nodeid) for nodeid in nodeids},
-        )
+        if not any(
+            event["event"] == "plan" and event["topology"] == self._topology for event in self._log.events
+        ):
+            self._log.write(
+                "plan",
+                topology=self._topology,
+                tests=list(nodeids),
+                requirements={nodeid: self._ids(nodeid) for nodeid in nodeids},
+            )
         self._live.plan(len(nodeids))
 
     def add(self, report: pytest.TestReport, *, slot: int | None) -> None:
@@ -79,6 +91,8 @@ class Results:
         if nodeid in self._complete:
             return
         self._complete.add(nodeid)
+        console, lines = self._splats.place(nodeid, slot)
+        properties, splats = self._splats.of_test(nodeid, slot, merged.properties)
         entry = self._log.write(
             "test",
             topology=self._topology,
@@ -91,11 +105,22 @@ class Results:
             phases=merged.phases,
             message=merged.message,
             longrepr=merged.longrepr,
-            properties=merged.properties,
+            properties=properties,
             sections=merged.sections,
-            console=death.console if death else None,
+            splats=splats,
+            console=death.console if death else console,
+            lines=lines,
         )
-        self._live.result(entry)
+        self._live.result({**entry, **self._explained(entry)})
+
+    def _explained(self, entry: Event) -> dict[str, object]:
+        """What the display says of a failure that is known. The record keeps what was seen; who judges it
+        looks again."""
+        if self._exceptions is None:  # the first results come after all of them are in the record
+            self._exceptions = entries_of(self._log.events)
+            self._run = next((event for event in self._log.events if event["event"] == "run-start"), {})
+        known = recognise(of_event(entry), self._exceptions, self._run)
+        return {"known": known.reason} if known is not None else {}
 
     def _ids(self, nodeid: str) -> list[str]:
         if nodeid not in self._requirements:

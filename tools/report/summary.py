@@ -8,7 +8,9 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tools.report.events import Outcome
+from tools.known.judge import expiring
+from tools.report import splatlines
+from tools.report.events import Kind, Outcome
 from tools.report.names import expression
 from tools.report.verdict import (
     DEVIATES,
@@ -34,6 +36,7 @@ _CARRIED = {
     "--flavour": True,
     "--repeat": True,
     "--seed": True,
+    "--known": True,
     "--here": False,
     "--allow-disruptive": False,
 }
@@ -42,6 +45,7 @@ _CODES = {
     Outcome.FAIL: "31;1",
     Outcome.ERROR: "31",
     Outcome.MISS: "35",
+    Outcome.KNOWN: "33;1",
     Outcome.SKIP: "33",
     Outcome.FLAKY: "35;1",
     Outcome.NONE: "2",
@@ -57,6 +61,7 @@ def render(verdict: Verdict, run_dir: Path, *, colour: bool = False) -> str:
         "",
         *_table(verdict, colour),
         *_expanded(verdict, run_dir, colour),
+        *splatlines.render(verdict.splats),
         *_problems(verdict),
         _conclusion(verdict),
         totals(verdict),
@@ -72,13 +77,17 @@ def totals(verdict: Verdict) -> str:
         f"{counts.of(Outcome.FAIL)} failed",
         f"{counts.of(Outcome.SKIP)} skipped",
     ]
-    errors, flaky, missed = (counts.of(one) for one in (Outcome.ERROR, Outcome.FLAKY, Outcome.MISS))
+    errors, flaky, missed, known = (
+        counts.of(one) for one in (Outcome.ERROR, Outcome.FLAKY, Outcome.MISS, Outcome.KNOWN)
+    )
     if errors:
         words.append(f"{errors} {'error' if errors == 1 else 'errors'}")
     if flaky:
         words.append(f"{flaky} flaky")
     if missed:
         words.append(f"{missed} missed")
+    if known:
+        words.append(f"{known} known")
     return f"{', '.join(words)} in {verdict.seconds:.1f} s"
 
 
@@ -111,6 +120,7 @@ def _head(verdict: Verdict) -> Iterator[str]:
         ("dialect", verdict.run.get("dialect")),
         ("topology", ", ".join(verdict.topologies)),
         ("run", verdict.run.get("run")),
+        ("resumed", {0: "", 1: "once"}.get(verdict.resumed, f"{verdict.resumed} times")),
     ]
     yield "; ".join(f"{name} {value}" for name, value in facts if value)
 
@@ -168,7 +178,7 @@ def _expanded(verdict: Verdict, run_dir: Path, colour: bool) -> Iterator[str]:
     dialect = verdict.run.get("dialect")
     missed = [test for test in verdict.tests if test.outcome is Outcome.MISS]
     for test in verdict.tests:
-        if test.outcome not in (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY):
+        if (not test.bad and test.known is None) or test.outcome is Outcome.MISS:
             continue
         level = verdict.level(test)
         kind = f", {test.kind}" if test.kind else ""
@@ -179,12 +189,16 @@ def _expanded(verdict: Verdict, run_dir: Path, colour: bool) -> Iterator[str]:
             yield from _wrapped(f"  {identifier}: ", row.statement if row else "")
             if row is not None and row.expected:
                 yield from _wrapped(f"    expected ({dialect}): ", row.expected)
+        if test.known is not None:
+            yield from _wrapped("  known: ", test.known.reason)
+            yield f"    {test.known.link}, until {test.known.expires} ({test.known.name})"
         lines = [line for line in test.message.splitlines() if line.strip()]
         yield from (f"  | {line}" for line in lines[:MESSAGE_LINES])
         if len(lines) > MESSAGE_LINES:
             yield f"  | ... {len(lines) - MESSAGE_LINES} more lines in {run_dir / 'junit.xml'}"
         if test.console:
-            yield f"  console: {run_dir / test.console}"
+            lines_of = f", lines {test.lines[0]} to {test.lines[1]}" if test.lines else ""
+            yield f"  console: {run_dir / test.console}{lines_of}"
         if not test.nodeid.startswith("guests::"):
             yield f"  again:   {rerun_command(verdict, test)}"
         yield ""
@@ -227,6 +241,7 @@ def _problems(verdict: Verdict) -> Iterator[str]:
         yield f"pnode: {event.get('topology') or ''}: {event.get('message')}".replace(": : ", ": ")
     for topology in verdict.unplanned:
         yield f"pnode: {topology}: {NEVER_PLANNED}"
+    yield from (f"pnode: {line}" for line in (*verdict.stale, *expiring(verdict.entries, verdict.run)))
 
 
 def _conclusion(verdict: Verdict) -> str:
@@ -235,20 +250,32 @@ def _conclusion(verdict: Verdict) -> str:
     holding = sum(row.outcome is Outcome.PASS for row in must)
     deviating = [row.id for row in must if row.deviates]
     lesser = [row.id for row in rows if row.level == "should" and row.deviates]
+    known = [row.id for row in rows if row.outcome is Outcome.KNOWN]
     unexplained = not (verdict.problems or verdict.unplanned)
     unable = f"could not run{': no test was selected' if unexplained else ''}"
+    if verdict.tests and verdict.stale:
+        unable = "nothing deviates that is not known, but exceptions have outlived their reason (above)"
+    holds = "holds, or deviates as is known" if known else "holds"
     words = [
         {
-            HOLDS: "every must requirement that was tested holds",
-            DEVIATES: f"deviation: {', '.join(deviating) or 'the kernel died'}",
+            HOLDS: f"every must requirement that was tested {holds}",
+            DEVIATES: f"deviation: {', '.join(deviating) or _outside(verdict)}",
             INCOMPLETE: "incomplete: no must deviates, but planned tests have no result",
         }.get(verdict.exit, unable)
     ]
+    if known:
+        words.append(f"known deviation: {', '.join(known)}")
     if lesser:
         words.append(f"deviation of level should: {', '.join(lesser)}")
     if must:
         words.append(f"{holding} of {len(must)} must requirements hold")
     return f"verdict: {'; '.join(words)}"
+
+
+def _outside(verdict: Verdict) -> str:
+    """What deviates where no requirement does."""
+    died = any(test.kind != Kind.SPLAT for test in verdict.tests if test.outcome is Outcome.FAIL)
+    return "the kernel died" if died else "the kernel complained while no test ran"
 
 
 def _wrapped(first: str, text: str) -> list[str]:

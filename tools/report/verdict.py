@@ -2,17 +2,21 @@
 """What the events mean: a verdict for each test, each requirement and the run.
 
 A test starts out as MISS and earns another outcome by a result. A requirement holds when at least one of its
-tests passed and none failed, broke or went missing, on whatever topology.
+tests passed and none failed, broke or went missing, on whatever topology. One that only deviates in a known
+way does not hold either, and does not fail the run.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+from tools.known.entry import Entry
+from tools.known.judge import entries_of, recognise, stale
+from tools.report.complaints import Complaint, complaints
 from tools.report.events import Event, Outcome
 from tools.report.outcomes import NEVER_STARTED, TestVerdict, named, tests_of
 
@@ -40,7 +44,7 @@ DEVIATION = "DEVIATION"
 NEVER_PLANNED = "no test was planned; its guests never got ready"
 #: Outcomes of a requirement that does not hold, worst first.
 DEVIATIONS = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY)
-_WORST_FIRST = (*DEVIATIONS, Outcome.MISS, Outcome.PASS, Outcome.SKIP)
+_WORST_FIRST = (*DEVIATIONS, Outcome.MISS, Outcome.KNOWN, Outcome.PASS, Outcome.SKIP)
 
 
 class RequirementLike(Protocol):
@@ -124,6 +128,10 @@ class Verdict:
     problems: tuple[Event, ...]
     seconds: float
     exit: int
+    splats: tuple[Complaint, ...] = ()
+    entries: tuple[Entry, ...] = ()  # exceptions that were given
+    stale: tuple[str, ...] = ()  # what is said of those that have outlived their reason
+    resumed: int = 0  # times that the run was taken up again
 
     @property
     def counts(self) -> Tally:
@@ -165,33 +173,58 @@ def _word(outcome: Outcome, level: str) -> str:
     return DEVIATION if outcome is Outcome.FAIL and level == "should" else str(outcome)
 
 
-def judge(events: Iterable[Event], catalogue: Iterable[RequirementLike]) -> Verdict:
-    """Join the events of a run with the catalogue. Never raises on an incomplete record."""
+def judge(
+    events: Iterable[Event],
+    catalogue: Iterable[RequirementLike],
+    exceptions: Iterable[Entry] | None = None,
+) -> Verdict:
+    """Join the events of a run with the catalogue. `exceptions` are used instead of those in the record.
+    Never raises on an incomplete record."""
     found = list(events)
     run = next((event for event in found if event["event"] == "run-start"), {})
     plans: dict[str, Event] = {}
     for event in named(found, "plan"):
         plans.setdefault(event["topology"], event)
     topologies = tuple(dict.fromkeys([*run.get("topologies", ()), *plans]))
-    tests = tuple(tests_of(found, plans))
+    entries = tuple(entries_of(found) if exceptions is None else exceptions)
+    tests = tuple(tests_of(found, plans, lambda test: recognise(test, entries, run)))
     requirements = tuple(_requirements(tests, topologies, catalogue, str(run.get("dialect") or "")))
     unplanned = tuple(name for name in topologies if name not in plans)
-    problems = tuple(named(found, "problem"))
-    # The end of a run that was killed is written by the report that somebody asks for later.
-    lived = [event for event in found if event["event"] != "run-end"]
-    times = [float(event["time"]) for event in lived if isinstance(event.get("time"), int | float)]
+    parts = _parts(found)
     verdict = Verdict(
         run,
         topologies,
         unplanned,
         tests,
         requirements,
-        problems,
-        max(times) - min(times) if times else 0.0,
+        tuple(named(parts[-1], "problem")),
+        sum(map(_seconds, parts)),
         UNABLE,
+        tuple(complaints(found)),
+        entries,
+        tuple(stale(entries, tests, found, run)),
+        len(parts) - 1,
     )
     object.__setattr__(verdict, "exit", _exit(verdict))
     return verdict
+
+
+def _parts(events: Sequence[Event]) -> list[list[Event]]:
+    """The events of each time that the run went on: it may have been killed and resumed. Problems of an
+    earlier part were the reason to resume it."""
+    parts: list[list[Event]] = [[]]
+    for event in events:
+        if event["event"] == "resume":
+            parts.append([])
+        parts[-1].append(event)
+    return parts
+
+
+def _seconds(events: Iterable[Event]) -> float:
+    # The end of a run that was killed is written by the report that somebody asks for later.
+    lived = [event for event in events if event["event"] != "run-end"]
+    times = [float(event["time"]) for event in lived if isinstance(event.get("time"), int | float)]
+    return max(times) - min(times) if times else 0.0
 
 
 def _requirements(
@@ -239,7 +272,7 @@ def _exit(verdict: Verdict) -> int:
         return DEVIATES
     if verdict.unplanned or verdict.counts.of(Outcome.MISS):
         return INCOMPLETE
-    return HOLDS
+    return UNABLE if verdict.stale else HOLDS
 
 
 def as_event(verdict: Verdict) -> dict[str, Any]:
@@ -250,4 +283,11 @@ def as_event(verdict: Verdict) -> dict[str, Any]:
         "requirements": {
             row.id: str(row.outcome) for row in verdict.requirements if row.outcome is not Outcome.NONE
         },
+        "splats": [one.event() for one in verdict.splats],
+        "known": [
+            {"topology": test.topology, "nodeid": test.nodeid, "by": test.known.name}
+            for test in verdict.tests
+            if test.known is not None
+        ],
+        "stale": list(verdict.stale),
     }

@@ -132,7 +132,7 @@ def _chapters(tests: Iterable[TestVerdict]) -> tuple[str, ...]:
 
 
 def _has_details(test: TestVerdict) -> bool:
-    return test.bad and test.message != NEVER_STARTED
+    return (test.bad or test.known is not None) and test.message != NEVER_STARTED
 
 
 def _parts(test: TestVerdict) -> Iterator[Part]:

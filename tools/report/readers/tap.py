@@ -53,7 +53,8 @@ class TapReader(Reader):
             mine.test(f"{group} {names[test.nodeid]}", verdict.word(test))
         for group, number in counts.items():
             together = Tally(number).outcome
-            mine.group(group, str(together if together in (Outcome.PASS, Outcome.SKIP) else Outcome.FAIL))
+            alike = together in (Outcome.PASS, Outcome.SKIP, Outcome.KNOWN)
+            mine.group(group, str(together if alike else Outcome.FAIL))
         return mine
 
 
@@ -94,5 +95,7 @@ def _word(line: Any) -> str:
         return str(Outcome.SKIP)
     if line.ok:
         return str(Outcome.PASS)
+    if line.todo:
+        return str(Outcome.KNOWN)
     words = str(line.directive.text or "").split()
     return words[0] if words else str(Outcome.FAIL)

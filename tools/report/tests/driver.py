@@ -25,16 +25,19 @@ def kill_worker(run_dir: Path, slot: int, reason: str, *, last_words: bool) -> N
 
 def main() -> int:
     run_dir, options, arguments = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[4:]
-    with RunLog(run_dir / "results.jsonl") as log:
-        log.write(
-            "run-start",
-            schema=SCHEMA,
-            run="r1",
-            topologies=["fast"],
-            kernel={"release": "6.12.0"},
-            dialect="v4",
-            argv=["run"],
-        )
+    with RunLog(run_dir / "results.jsonl", alone=True) as log:
+        if log.events:
+            log.write("resume", suite="0.1.0", tests={}, argv=["run", "--resume"])
+        else:
+            log.write(
+                "run-start",
+                schema=SCHEMA,
+                run="r1",
+                topologies=["fast"],
+                kernel={"release": "6.12.0"},
+                dialect="v4",
+                argv=["run"],
+            )
         plugin = ControllerPlugin(log, CATALOGUE, "fast", run_dir, make_live(), kill=kill_worker, **options)
         pytest.main(arguments, plugins=[plugin])
         return finish(run_dir, log=log, catalogue=CATALOGUE)

@@ -161,6 +161,9 @@ def test_run_end_names_what_was_tested():
         "exit": 0,
         "counts": {"PASS": 1, "SKIP": 1},
         "requirements": {"ISO-02": "PASS", "ISO-04": "SKIP"},
+        "splats": [],
+        "known": [],
+        "stale": [],
     }
 
 
@@ -200,6 +203,118 @@ def test_rounds_of_a_test_are_one_verdict(rounds, outcome, status):
     (row,) = [row for row in found.requirements if row.id == "ISO-02"]
     assert row.outcome is (outcome if results else Outcome.NONE)
     assert found.exit == status
+
+
+def known(**match):
+    lists = {key: value if key == "message" else [value] for key, value in match.items()}
+    fields = {"reason": "r", "link": "https://x", "expires": "2099-01-01", "builtin": False}
+    entry = {"name": "k: [[known]] 1", "table": "known", "intermittent": False, "match": lists, **fields}
+    return {"event": "known", "time": 0, "entries": [entry]}
+
+
+def fails(nodeid, *requirements, message="AssertionError: x", **fields):
+    return result(nodeid, "FAIL", *requirements) | {"kind": "assertion", "message": message, **fields}
+
+
+def test_a_known_failure_deviates_and_does_not_fail_the_run():
+    events = [plan("a", "b"), fails("a", "ISO-02"), result("b", "PASS", "ISO-02")]
+    assert verdict(*events).exit == DEVIATES
+    found = verdict(known(test="a"), *events)
+    assert (of(found, "ISO-02").outcome, found.exit) == (Outcome.KNOWN, HOLDS)
+    assert [test.outcome for test in found.tests] == [Outcome.KNOWN, Outcome.PASS]
+    assert not of(found, "ISO-02").deviates
+    assert as_event(found)["known"] == [{"topology": "fast", "nodeid": "a", "by": "k: [[known]] 1"}]
+    # with other exceptions than those in the record
+    assert judge([known(test="a"), *events], CATALOGUE.values(), []).exit == DEVIATES
+
+
+def test_another_failure_of_a_known_test_is_a_deviation():
+    found = verdict(known(test="a", message="EBUSY"), plan("a"), fails("a", "ISO-02"))
+    assert (of(found, "ISO-02").outcome, found.exit) == (Outcome.FAIL, DEVIATES)
+
+
+def test_what_is_missing_outranks_what_is_known():
+    found = verdict(known(test="a"), plan("a", "b", a="ISO_02", b="ISO_02"), fails("a", "ISO-02"))
+    assert (of(found, "ISO-02").outcome, found.exit) == (Outcome.MISS, INCOMPLETE)
+
+
+def test_a_stale_exception_is_bad_input_where_nothing_is_worse():
+    whole = {"event": "run-start", "time": 0, "topologies": ["fast", "cxl"], "selection": []}
+    entry = known(test="a")
+    entry["entries"][0]["match"]["topology"] = ["fast"]
+    events = [whole, entry, plan("a", "b"), plan("c", topology="cxl"), result("a", "PASS", "ISO-02")]
+    events += [result("b", "PASS", "ISO-04"), result("c", "PASS", "ISO-04", topology="cxl")]
+    found = judge(events, CATALOGUE.values())
+    assert found.exit == UNABLE
+    assert "its test ran and passed; remove it" in as_event(found)["stale"][0]
+    assert judge([*events[:-2], fails("b", "ISO-04"), events[-1]], CATALOGUE.values()).exit == DEVIATES
+    assert judge(events[:-1], CATALOGUE.values()).exit == INCOMPLETE
+
+
+@pytest.mark.parametrize(
+    ("rounds", "intermittent", "outcome", "status"),
+    [
+        (["known", "known"], False, Outcome.KNOWN, HOLDS),
+        (["known", "PASS"], False, Outcome.FLAKY, DEVIATES),
+        (["known", "PASS"], True, Outcome.KNOWN, HOLDS),
+        (["known", "SKIP"], True, Outcome.FLAKY, DEVIATES),
+        (["known", "new"], True, Outcome.FAIL, DEVIATES),
+        (["new", "PASS"], True, Outcome.FLAKY, DEVIATES),
+        (["known", "ERROR"], True, Outcome.FLAKY, DEVIATES),
+        (["known", None], True, Outcome.MISS, INCOMPLETE),
+        (["PASS", "PASS"], True, Outcome.PASS, HOLDS),
+    ],
+)
+def test_rounds_of_a_known_failure(rounds, intermittent, outcome, status):
+    entry = known(test="a", message="EBUSY")
+    entry["entries"][0]["intermittent"] = intermittent
+    made = {"known": fails("a", "ISO-02", message="EBUSY"), "new": fails("a", "ISO-02")}
+    results = [
+        made.get(one, result("a", one, "ISO-02")) | {"nodeid": name}
+        for name, one in zip(("a", "a~2"), rounds, strict=True)
+        if one
+    ]
+    found = verdict(entry, plan("a", "a~2"), *results)
+    (test,) = found.tests
+    assert (test.outcome, found.exit) == (outcome, status)
+    assert found.counts.of(Outcome.PASS) == (outcome is Outcome.PASS)
+
+
+def splat(**fields):
+    row = {"kind": "WARNING", "what": "WARNING", "digest": "0" * 12, "functions": ["f"], "title": "t"}
+    place = {"topology": "fast", "nodeid": None, "slot": 0, "boot": 0, "during": "boot", "allowed": None}
+    return {"event": "splat", "time": 2, "text": "x", **row, **place, **fields}
+
+
+def test_a_splat_outside_any_test_is_a_failure_of_its_own():
+    events = [plan("a"), result("a", "PASS", "ISO-02")]
+    found = verdict(*events, splat(), splat(slot=1, text=None))
+    assert [(test.nodeid, test.outcome) for test in found.tests[1:]] == [
+        ("guests::splat-000000000000", Outcome.FAIL)
+    ]
+    assert "at boot, and 1 times more: t" in found.tests[1].message
+    assert found.exit == DEVIATES
+    assert verdict(*events, splat(allowed="firmware")).exit == HOLDS
+    assert verdict(*events, splat(nodeid="a", during="test")).exit == HOLDS, "in the test's own result"
+    assert verdict(*events, splat(fatal=True)).exit == HOLDS, "in the row of the guest's death"
+    assert verdict(known(splat="0" * 12), *events, splat()).exit == HOLDS
+
+
+def test_splats_are_told_once_with_their_number():
+    found = verdict(
+        plan("a", "b"),
+        splat(nodeid="b", during="test", allowed="provoked"),
+        splat(nodeid="a", during="test"),
+        splat(nodeid="b", during="test", text=None),
+        splat(digest="1" * 12, after="b", during="between"),
+        {"event": "decoded", "digest": "0" * 12, "text": "x (mm/x.c:1)"},
+    )
+    told = [(one.digest[0], one.seen, one.first, one.allowed, one.text) for one in found.splats]
+    assert told == [
+        ("0", 2, "fast a", None, "x (mm/x.c:1)"),
+        ("1", 1, "fast slot0-boot0 after b", None, "x"),
+        ("0", 1, "fast b", "provoked", "x (mm/x.c:1)"),
+    ]
 
 
 def test_a_flaky_test_says_how_often_and_in_which_round():
