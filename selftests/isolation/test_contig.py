@@ -86,6 +86,6 @@ def test_range_of_p_is_had_by_who_asks(world: World, alloc: AllocFactory) -> Non
 def test_search_in_p_finds_a_range_for_who_asks(world: World, alloc: AllocFactory) -> None:
     taken = alloc(Entry.CONTIG_PAGES, world.node, gfp=world.base | world.gfp.GFP_PRIVATE, count=BLOCK)
     assert all_on(taken, world.node), f"alloc_contig_pages: {where(taken)}"
-    with world.node.fill():
+    with world.node.fill(reserves=True):
         taken = alloc(Entry.CONTIG_PAGES, world.node, gfp=world.base | world.gfp.GFP_PRIVATE, count=BLOCK)
         assert taken is None, f"from a full P: {where(taken)}"

@@ -127,7 +127,7 @@ def test_migrate_pages_to_the_node_beside_another(
     both = (closed_node.nid, second_closed_node.nid)
     closed = [nid for nid in both if near != far and (near < nid) == (far < nid)]
     if not closed:
-        pytest.skip("needs two ordinary nodes, and a private one whose number is not between theirs")
+        pytest.skip("needs ordinary ids that no private one lies between")
     memory = anon_on(near)
     stay = Frozen(memory)
     for nid in closed:

@@ -19,7 +19,7 @@ from helpers.nodes import Node
 from helpers.outcome import outcome
 from helpers.residency import residency
 from helpers.testmod import Callback, Callbacks, Level, Ops, TestModule
-from selftests.filters.kinds import HUGE, KINDS, bound
+from selftests.filters.kinds import HUGE, KINDS, OPEN, bound
 from selftests.migration.moves import NOBODY
 from selftests.oracle import Span
 from selftests.services.protected import DEAF, faults, levels, writable
@@ -27,8 +27,14 @@ from selftests.services.protected import DEAF, faults, levels, writable
 SIZES = pytest.mark.parametrize("thp", [False, True], ids=["base", "thp"])
 
 
-def migrated(memory: Mapping, home: Node, node: PrivateNode) -> None:
-    """migrate_pages(): everything the task has on `home`, which is nothing else than this memory."""
+@pytest.fixture
+def home(second_open_node: OpenNode) -> PrivateNode:
+    """Q, open for policies: a task has nothing there but what it put there itself."""
+    return second_open_node(OPEN)
+
+
+def migrated(memory: Mapping, home: PrivateNode, node: PrivateNode) -> None:
+    """migrate_pages(): everything the task has on `home`, which is this memory."""
     bound(memory, home.nid)
     syscalls.migrate_pages(0, [home.nid], [node.nid])
     assert residency(memory).all_on(node.nid), f"{residency(memory)}"
@@ -38,11 +44,11 @@ def migrated(memory: Mapping, home: Node, node: PrivateNode) -> None:
 @requirement("SVC-04b")
 @pytest.mark.parametrize("kind", KINDS)
 def test_by_migrate_pages(
-    guarded: PrivateNode, open_node: OpenNode, anon: AnonFactory, second_ordinary_node: Node,
-    mod: TestModule, kind: str,
+    guarded: PrivateNode, home: PrivateNode, open_node: OpenNode, anon: AnonFactory, mod: TestModule,
+    kind: str,
 ) -> None:  # fmt: skip
     memory = anon(**KINDS[kind])
-    migrated(memory, second_ordinary_node, guarded)
+    migrated(memory, home, guarded)
     assert writable(mod, memory) == 0, f"{writable(mod, memory)} of {memory.pages} pages on P"
     assert levels(mod, memory) == {Level.PMD if kind == "huge" else Level.PTE}
     memory.verify()
@@ -54,7 +60,7 @@ def test_by_migrate_pages(
 
     open_node(Ops.MIGRATION)
     control = anon(**KINDS[kind])
-    migrated(control, second_ordinary_node, guarded)
+    migrated(control, home, guarded)
     control.touch(2)
     assert residency(control).all_on(guarded.nid), f"the control, without the flag: {residency(control)}"
     assert writable(mod, control) == control.pages, "the control, without the flag"
@@ -62,13 +68,13 @@ def test_by_migrate_pages(
 
 @requirement("SVC-04b")
 def test_by_migrate_pages_on_behalf_of_another_task(
-    guarded: PrivateNode, second_ordinary_node: Node, child: ChildFactory, mod: TestModule
+    guarded: PrivateNode, home: PrivateNode, child: ChildFactory, mod: TestModule
 ) -> None:
     """The task whose memory it is does nothing; its entries change all the same, and its writes are seen."""
 
     def work() -> Iterator[Span]:
         with Mapping.anonymous(**KINDS["base"]) as memory:
-            bound(memory, second_ordinary_node.nid)
+            bound(memory, home.nid)
             yield Span(memory.addr, memory.pages)
             memory.touch(2)
             yield Span(memory.addr, memory.pages)
@@ -76,7 +82,7 @@ def test_by_migrate_pages_on_behalf_of_another_task(
 
     worker = child.start(work, uid=NOBODY)
     memory = worker.step()
-    syscalls.migrate_pages(worker.pid, [second_ordinary_node.nid], [guarded.nid])
+    syscalls.migrate_pages(worker.pid, [home.nid], [guarded.nid])
     assert residency(memory, worker.pid).all_on(guarded.nid), f"{residency(memory, worker.pid)}"
     assert writable(mod, memory, worker.pid) == 0
     guarded.reset_counters()

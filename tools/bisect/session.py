@@ -45,8 +45,7 @@ def narrow(work: Workspace, ends: Ends, step: Sequence[str], *, trust: bool = Fa
     where an interrupted one stopped. Raises UserError for ends that are not as said, Stopped and
     KeyboardInterrupt with a bisect that can go on.
     """
-    if work.exists:
-        say(f"going on with the bisect in {work.home}")
+    say(f"{'going on' if work.exists else 'checking out a worktree'} in {work.home}")
     work.prepare(ends.bad)
     checkout = work.tree
     if not checkout.bisecting():

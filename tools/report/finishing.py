@@ -50,8 +50,8 @@ def finish(
     """Write all reports of the run, print the summary, and return the exit status (0, 1, 2 or 3).
 
     `log`, when the run is still open, adds what could not be written to a full disk; the status is 3 then.
-    `origin` and `files_url` are for kcidb.json, instead of what the record says; so are `exceptions` for those
-    in the record. Raises OSError when there is no readable record.
+    `origin` and `files_url` are for kcidb.json, `exceptions` for the verdict, instead of what is on record.
+    Raises OSError when there is no readable record.
     """
     stream = stream or sys.stdout
     events = log.events if log is not None else read(run_dir / FILE).events

@@ -81,9 +81,7 @@ def _blocks(verdict: Verdict) -> Blocks:
     }
 
 
-def _cases(
-    verdict: Verdict, tests: list[TestVerdict], names: dict[str, str], known: str
-) -> Iterator[str]:
+def _cases(verdict: Verdict, tests: list[TestVerdict], names: dict[str, str], known: str) -> Iterator[str]:
     yield f"1..{len(tests)}"
     for number, test in enumerate(tests, 1):
         name = names[test.nodeid]
@@ -99,8 +97,8 @@ def _cases(
 
 
 def directive(verdict: Verdict, test: TestVerdict) -> str:
-    """What follows the name of a test that was neither skipped nor known, beginning with " # "; empty for PASS
-    and FAIL."""
+    """What follows the name of a test that was neither skipped nor known, beginning with " # "; empty for
+    PASS and FAIL."""
     word = verdict.word(test)
     if word in (Outcome.PASS, Outcome.FAIL):
         return ""
@@ -132,8 +130,8 @@ def _reason(message: str) -> str:
 
 
 def _result(outcome: Outcome, number: int, name: str, *, known: str) -> str:
-    """A result line; `known` is the form's directive for a failure that is known. XFAIL is the kernel's own word
-    for one; as a directive its readers count it as a pass, or as a failure."""
+    """A result line; `known` is the form's directive for a failure that is known. XFAIL is the kernel's own
+    word for one; as a directive its readers count it as a pass, or as a failure."""
     mark = {Outcome.SKIP: " # SKIP", Outcome.KNOWN: f" # {known} XFAIL"}.get(outcome, "")
     return f"{'ok' if outcome in (Outcome.PASS, Outcome.SKIP) else 'not ok'} {number} {name}{mark}"
 

@@ -99,7 +99,16 @@ def _chapter(name: str, rows: Sequence[Row], topics: Counter[str], topologies: S
 
 def _worst(statuses: Iterator[str]) -> str:
     found = set(statuses)
-    order = (Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY, Outcome.MISS, Outcome.KNOWN, DEVIATION, Outcome.PASS, Outcome.SKIP)
+    order = (
+        Outcome.FAIL,
+        Outcome.ERROR,
+        Outcome.FLAKY,
+        Outcome.MISS,
+        Outcome.KNOWN,
+        DEVIATION,
+        Outcome.PASS,
+        Outcome.SKIP,
+    )
     return next((str(status) for status in order if status in found), "")
 
 

@@ -15,7 +15,14 @@ __all__ = ["DEVIATION", "STATUSES", "Levels", "at", "duration", "plain", "size",
 #: A requirement of level should that does not hold.
 DEVIATION = "deviation"
 #: Every word that a result can have on the page, worst first.
-STATUSES = (*map(str, DEVIATIONS), str(Outcome.MISS), str(Outcome.KNOWN), DEVIATION, str(Outcome.SKIP), str(Outcome.PASS))
+STATUSES = (
+    *map(str, DEVIATIONS),
+    str(Outcome.MISS),
+    str(Outcome.KNOWN),
+    DEVIATION,
+    str(Outcome.SKIP),
+    str(Outcome.PASS),
+)
 
 _ESCAPES = re.compile("\x1b(?:\\[[0-9;?]*[A-Za-z]|[()][A-Z0-9])")
 #: What HTML does not allow, and what would let a log reorder the text around it.
