@@ -102,9 +102,10 @@ def death(console: str) -> Death:
     stop = _first(lines, _PANIC)
     if stop is None:
         over = [record for record in records(console) if record["state"] == "over"]
+        end = _excerpt(lines, len(lines) - EXCERPT_LINES // 4)
         if over:
-            return Death("over", str(over[-1].get("status", "")), "")
-        return Death("silent", last_line(console), _excerpt(lines, max(0, len(lines) - EXCERPT_LINES // 4)))
+            return Death("over", str(over[-1].get("status", "")), end)
+        return Death("silent", last_line(console), end)
     reason = (_PANIC.search(lines[stop]) or [""])[0]
     oops = _first(lines[:stop], _OOPS)
     if oops is not None:

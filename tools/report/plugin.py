@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -20,11 +21,11 @@ from tools.report.events import Kind, Outcome, RunLog, last_line
 from tools.report.live import Live
 from tools.report.merge import Merged
 from tools.report.problems import Problems
-from tools.report.rescue import Kill, Rescue, kill_guest
+from tools.report.rescue import Hang, Inquest, Kill, Rescue, kill_guest, look_into
 from tools.report.results import Results
 from tools.report.sink import Sink
 from tools.report.watchdog import Watchdog
-from tools.report.workers import Workers, guard_replacement, slot_of
+from tools.report.workers import Running, Workers, guard_replacement, slot_of
 
 __all__ = ["ControllerPlugin"]
 
@@ -37,7 +38,9 @@ class ControllerPlugin:
     silence       seconds in which nothing at all happens before the guests are killed; after `grace` more the
                   session is ended; it must exceed the deadline plus the time a guest may take to boot
     requirements  ids by nodeid, of a collection on the host; what is missing is read from the tests' source
-    kill          ends the guest of a slot; abort ends the process when nothing else helped
+    patience      how many times as slow as usual the guests are
+    kill          ends the guest of a slot, inquest finds out first what hangs in it; abort ends the process
+                  when nothing else helped
     """
 
     def __init__(
@@ -53,7 +56,9 @@ class ControllerPlugin:
         grace: float = 30.0,
         accel: str | None = None,
         requirements: Mapping[str, Sequence[str]] | None = None,
+        patience: float = 1.0,
         kill: Kill = kill_guest,
+        inquest: Inquest | None = None,
         abort: Callable[[], None] | None = None,
     ) -> None:
         self.log, self.topology, self.run_dir = log, topology, run_dir
@@ -65,6 +70,7 @@ class ControllerPlugin:
         self._slots: set[int] = set()
         self._workers = Workers()
         self._deaths: dict[Any, Death] = {}
+        self._hangs: dict[Any, Hang] = {}
         self._requeued: set[str] = set()
         self._problems = Problems(log, self.live, topology)
         self._rescue = Rescue(
@@ -74,6 +80,8 @@ class ControllerPlugin:
             deadline=deadline,
             grace=grace,
             kill=kill,
+            inquest=inquest or look_into(patience),
+            runs=self._workers.runs,
             stuck=self._on_stuck,
             abort=abort,
         )
@@ -87,6 +95,10 @@ class ControllerPlugin:
             tick=self.live.tick,
             interval=min(0.5, deadline / 10),
         )
+
+    def running(self) -> list[Running]:
+        """The tests that run now, as their guests told."""
+        return self._workers.running()
 
     # --- session
     # ------------------------------------------------------------------------------------------------
@@ -246,16 +258,24 @@ class ControllerPlugin:
             return
         cut = self._workers.cut_short(node)
         running = cut.nodeid if cut is not None and not self._results.has(cut.nodeid) else None
-        death = self._deaths[node] = examine(self.run_dir, slot, self._rescue.hang_of(slot))
-        reason = death.reason
+        if slot is not None and self._workers.given_up(node):
+            self._rescue.end(slot, str(error))
+        hang = self._rescue.hang_of(slot)
+        if hang is not None:
+            self._hangs[node] = hang
+            if hang.nodeid is not None and hang.nodeid != running:
+                running = None  # it had just ended, and the next one was hit
+        death = examine(self.run_dir, slot, hang.finding if hang else None)
         if death.kind is Kind.GUEST_LOST and "Not properly terminated" not in str(error):
-            reason = last_line(error)  # the worker's own last words, e.g. a module it could not import
+            # The worker's own last words, e.g. a module it could not import.
+            death = replace(death, reason=last_line(error))
+        self._deaths[node] = death
         self._guest(
             slot,
             "lost",
             boot=death.boot,
             kind=death.kind,
-            reason=reason,
+            reason=death.reason,
             console=death.console,
             nodeid=running,
             after=self._workers.last_finished(node) or (cut.nodeid if cut else None),
@@ -263,13 +283,18 @@ class ControllerPlugin:
         )
         where = f"guest slot{slot}" if slot is not None else f"worker {node.gateway.id}"
         console = f"; console: {death.console}" if death.console else ""
-        self.live.note(f"{where} lost ({death.kind}): {reason}{console}")
+        self.live.note(f"{where} lost ({death.kind}): {death.reason}{console}")
 
     @pytest.hookimpl
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Any) -> None:
-        """Give a test back that was only next in line: it had not started when the guest went away."""
-        cut = self._workers.cut_short(getattr(report, "node", None))
-        if (cut is None or cut.nodeid != crashitem) and not self._results.has(crashitem):
+        """Give a test back that was only next in line when the guest went away: it had not started, or the
+        guest was ended on account of the one before."""
+        node = getattr(report, "node", None)
+        cut, hang = self._workers.cut_short(node), self._hangs.get(node)
+        innocent = cut is None or cut.nodeid != crashitem
+        innocent = innocent or (hang is not None and hang.nodeid not in (None, crashitem))
+        if innocent and not self._results.has(crashitem):
+            self._results.forget(crashitem)
             self._requeued.add(crashitem)
             sched.mark_test_pending(crashitem)
 
@@ -285,7 +310,7 @@ class ControllerPlugin:
         if before.longrepr:
             text += f"\n\nReported before the guest went away:\n{before.longrepr}"
         merged = Merged(
-            Outcome.FAIL,
+            Outcome.FAIL if before.outcome is Outcome.FAIL else death.outcome,
             death.kind,
             f"{death.kind}: {death.reason}",
             text,
@@ -303,5 +328,6 @@ class ControllerPlugin:
 
     def _on_stuck(self, nodeid: str, reason: str, stack: str) -> None:
         text = f"{reason}\n\n{stack}"
-        merged = Merged(Outcome.FAIL, Kind.HANG, f"hang: {reason}", text, self._rescue.deadline)
+        message = f"{Kind.TEST_HANG}: {reason}"
+        merged = Merged(Outcome.FAIL, Kind.TEST_HANG, message, text, self._rescue.deadline)
         self._results.complete(nodeid, merged, slot=None)
