@@ -6,6 +6,7 @@ pytest_plugins = [
     "fixtures.requirement",
     "fixtures.selection",
     "fixtures.pace",
+    "fixtures.deadline",
     "fixtures.repeat",
     "fixtures.remaining",
     "fixtures.testmod",

@@ -74,7 +74,8 @@ def run(module: Path, tests: Sequence[Collected], setting: Setting, allow_disrup
     setting.announce(dialect.detect_dialect())
     with loaded(module):
         session.log_machine(setting.log, NAME, None, machine.told())
-        words = [*session.common_arguments(), *setting.words(NAME, tests)]
         factor = pace.factor(pace.measure())
+        soft = f"--timeout={setting.deadline * session.SOFT * factor:g}"
+        words = [*session.common_arguments(), soft, *setting.words(NAME, tests)]
         env = environment(allow_disruptive) | {pace.VARIABLE: str(factor)}
         session.session(words, setting.plugin(NAME, None, tests, factor), env)

@@ -26,6 +26,7 @@ VERBS = {
     "kernel": "build, list and remove reference kernels",
     "shell": "a guest with private nodes, for people",
     "faults": "break the kernel hook by hook: which tests notice, and does every test have one it notices",
+    "chaos": "break guests, tests and the runner itself: is each fault attributed to its test, nothing lost",
     "bisect": "which commit of a kernel tree broke a requirement",
     "compare": "two runs: what newly fails, is fixed, lost, new, flaky, slower",
     "certify": "sign a certificate for a finished run, or make a pair of keys",

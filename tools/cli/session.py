@@ -34,6 +34,7 @@ from tools.report import ControllerPlugin, RunLog, make_live
 
 QEMU_OVERHEAD = 256 << 20  # bytes of a QEMU beside its guest's memory, measured under TCG
 MEMORY_SHARE = 0.8  # of what is available now; the rest is for the host
+SOFT = 5 / 6  # of a test's deadline: then it is ended in its guest, with stacks, and the guest goes on
 RESTARTS = 20  # guests that may be lost in a session before it is given up
 RESTARTS_PER_TEST = 0.1
 STANDSTILL = 180.0  # seconds beyond a test's deadline in which at least a guest boots
@@ -73,6 +74,7 @@ class Setting:
             self.deadline * pace,
             silence=(self.deadline + STANDSTILL) * pace,
             accel=accel,
+            patience=pace,
             requirements={test.nodeid: list(test.requirements) for test in tests},
             allowed=self.allowed(place),
         )
@@ -191,6 +193,7 @@ def run(guests: Guests, tests: Sequence[Collected], setting: Setting) -> bool:
             *common_arguments(),
             *("--dist=load", "--maxschedchunk=1", f"--max-worker-restart={restarts}"),
             *(word for tx in running.tx() for word in ("--tx", tx)),
+            f"--timeout={setting.deadline * SOFT * running.pace:g}",
             *setting.words(name, tests),
         ]
         plugin = setting.plugin(name, running.accel.name, tests, running.pace)

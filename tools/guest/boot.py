@@ -14,11 +14,13 @@ from typing import Any
 
 from tools.guest import console
 from tools.guest.errors import GuestError
-from tools.guest.slot import Boot, Launch, Slot
+from tools.guest.slot import Boot, Launch, Slot, write_atomically
 
 # The guest can be used: the test module may be missing, that is for the caller to judge.
 USABLE = ("ready", "nomodule")
 _POLL_SECONDS = 0.02
+# The keeper looks a few times a second.
+_EXIT_STATUS_SECONDS = 1.0
 
 _HELP = {
     "noport": "the kernel has no virtio console port; it needs VIRTIO_PCI=y and VIRTIO_CONSOLE=y (built in)",
@@ -151,11 +153,39 @@ def wait_gone(pid: int, seconds: float) -> bool:
         os.close(handle)
 
 
+def note_exit(boot: Boot, status: int) -> None:
+    """Keep QEMU's exit status for finish(): only its parent gets to know it."""
+    with contextlib.suppress(OSError):  # a full disk: a note less
+        write_atomically(boot.path / "qemu.exit", f"{status}\n")
+
+
+def _end_of_qemu(boot: Boot) -> str:
+    """The reason of a guest whose kernel did not die: qemu (something outside ended it), reboot (asked for by
+    a program), or reset (the machine ended by itself, as by a triple fault)."""
+    lines = (boot.path / "qemu.err").read_text(errors="replace").strip().splitlines()
+    said = f": {lines[-1]}" if lines else ""
+    deadline = time.monotonic() + _EXIT_STATUS_SECONDS
+    while not (boot.path / "qemu.exit").exists() and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+    try:
+        status = int((boot.path / "qemu.exit").read_text())
+    except (OSError, ValueError):
+        return f"qemu: ended{said or ' without a word from the kernel'}"
+    if status < 0:
+        return f"qemu: killed by {signal.Signals(-status).name}{said}"
+    if status:
+        return f"qemu: ended with status {status}{said}"
+    last = console.last_line(console.text(boot.console))
+    if last.startswith("reboot: "):
+        return last
+    return f"reset: the machine reset without a word; last line of its console: {last}"
+
+
 def finish(boot: Boot) -> dict[str, Any]:
     """Note in state.json how a guest that has ended came to its end. Returns the state.
 
-    `state` is "over" (its worker left in order) or "dead"; `reason` begins with panic, oops, killed, worker
-    or qemu.
+    `state` is "over" (its worker left in order) or "dead"; `reason` begins with panic, oops, killed, worker,
+    reboot, reset or qemu.
     """
     found = console.death(console.text(boot.console))
     if (boot.path / "killed").exists():
@@ -163,11 +193,10 @@ def finish(boot: Boot) -> dict[str, Any]:
         return boot.update(state="dead", reason=f"killed: {why}", excerpt=found.excerpt)
     if found.kind == "over":
         orderly = found.text == "exit 0"
-        return boot.update(
-            state="over" if orderly else "dead", reason=f"worker: {found.text}", excerpt=found.excerpt
-        )
+        reason = f"worker: {found.text}"
+        if found.text == "SIGKILL" and (killer := console.oom_kill(console.text(boot.console))):
+            reason += f" by the kernel: {killer}"
+        return boot.update(state="over" if orderly else "dead", reason=reason, excerpt=found.excerpt)
     if found.kind == "silent":
-        lines = (boot.path / "qemu.err").read_text(errors="replace").strip().splitlines()
-        said = f": {lines[-1]}" if lines else " without a word from the kernel"
-        return boot.update(state="dead", reason=f"qemu: ended{said}", excerpt=found.excerpt)
+        return boot.update(state="dead", reason=_end_of_qemu(boot), excerpt=found.excerpt)
     return boot.update(state="dead", reason=f"{found.kind}: {found.text}", excerpt=found.excerpt)

@@ -16,11 +16,14 @@ _PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 _OOPS = re.compile(
     r"((?:BUG: |Oops: |general protection fault|kernel BUG at |divide error|stack segment|double fault).*)"
 )
+_OOM = re.compile(r"(?:Out of memory|Memory cgroup out of memory): Killed process .*?(?=, anon-rss|$)", re.M)
 _NMI = re.compile(r"NMI: Not continuing|NMI: Unknown")
 
 # Enough for a panic with the backtraces of a few CPUs, and within what CI databases keep.
 EXCERPT_LINES = 120
 EXCERPT_BYTES = 12 << 10
+# A console that a test floods: its beginning, and what came last.
+_WHOLE, _HEAD, _TAIL = 8 << 20, 1 << 20, 4 << 20
 # Lines shown before the first sign of trouble.
 _BEFORE = 5
 
@@ -37,11 +40,19 @@ class Death:
 
 
 def text(path: Path) -> str:
-    """The whole console, however broken its bytes; empty when there is none yet."""
+    """The console, however broken its bytes; of a huge one both ends. Empty when there is none yet."""
     try:
-        return path.read_bytes().decode(errors="replace").replace("\r", "")
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            data = file.read(size if size <= _WHOLE else _HEAD)
+            if size > _WHOLE:
+                file.seek(-_TAIL, 2)
+                data += b"\n[%d MiB of the console left out]\n" % (size - _HEAD - _TAIL >> 20)
+                data += file.read()
     except FileNotFoundError:
         return ""
+    return data.decode(errors="replace").replace("\r", "")
 
 
 def records(console: str) -> list[dict[str, Any]]:
@@ -73,6 +84,12 @@ def panic(console: str) -> str | None:
     return match[1].strip() if match else None
 
 
+def oom_kill(console: str) -> str | None:
+    """The last victim of the OOM killer, as the kernel tells it, or None."""
+    found = _OOM.findall(console)
+    return found[-1].strip() if found else None
+
+
 def last_line(console: str) -> str:
     """The last line with something on it, without its time stamp; empty when there is none."""
     lines = [line for line in console.splitlines() if line.strip()]
@@ -85,9 +102,10 @@ def death(console: str) -> Death:
     stop = _first(lines, _PANIC)
     if stop is None:
         over = [record for record in records(console) if record["state"] == "over"]
+        end = _excerpt(lines, len(lines) - EXCERPT_LINES // 4)
         if over:
-            return Death("over", str(over[-1].get("status", "")), "")
-        return Death("silent", last_line(console), _excerpt(lines, max(0, len(lines) - EXCERPT_LINES // 4)))
+            return Death("over", str(over[-1].get("status", "")), end)
+        return Death("silent", last_line(console), end)
     reason = (_PANIC.search(lines[stop]) or [""])[0]
     oops = _first(lines[:stop], _OOPS)
     if oops is not None:

@@ -15,6 +15,8 @@ from tools.guest.slot import Boot, Slot, slots
 _QMP_SECONDS = 2.0
 # A panic's backtraces take a moment on a serial console under TCG.
 _LAST_WORDS_SECONDS = 5.0
+# The wrapper reads the console, notes how the guest ended, and leaves.
+_WRAPPER_SECONDS = 10.0
 
 
 def kill_slot(run_dir: Path, slot: int, reason: str, *, last_words: bool = True) -> bool:
@@ -26,7 +28,9 @@ def kill_slot(run_dir: Path, slot: int, reason: str, *, last_words: bool = True)
     boot = Slot(run_dir, slot).current()
     if boot is None or boot.qemu_pid() is None:
         return False
-    return kill_boot(boot, reason, last_words=last_words)
+    killed = kill_boot(boot, reason, last_words=last_words)
+    _end_wrapper(boot)
+    return killed
 
 
 def kill_boot(boot: Boot, reason: str, *, last_words: bool = False) -> bool:
@@ -42,6 +46,15 @@ def kill_boot(boot: Boot, reason: str, *, last_words: bool = False) -> bool:
         os.kill(pid, signal.SIGKILL)
     wait_gone(pid, _QMP_SECONDS)
     return True
+
+
+def _end_wrapper(boot: Boot) -> None:
+    """The wrapper ends with its guest. One that does not (it was stopped) would keep the host waiting for
+    ever."""
+    wrapper = boot.claimed_by()
+    if wrapper is not None and not wait_gone(wrapper, _WRAPPER_SECONDS) and boot.claimed_by() == wrapper:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(wrapper, signal.SIGKILL)
 
 
 def kill_all(run_dir: Path, reason: str) -> int:

@@ -78,6 +78,7 @@ class Keeper:
             owner = boot.claimed_by()
             if process.poll() is not None:
                 self._processes.remove((boot, process))
+                boots.note_exit(boot, process.returncode)
                 # Otherwise the wrapper notes how its guest ended.
                 if (owner is None or not _alive(owner)) and boot.state().get("state") in ("ready", "running"):
                     boots.finish(boot)

@@ -149,6 +149,7 @@ def _launch(spec: GuestSpec, prepared: Prepared, slots: int) -> Launch:
         hello=HELLO,
         deadline=spec.deadline or ready * crowd * spec.patience,
         first_output=first * crowd * spec.patience,
+        console_bytes=spec.console_bytes,
     )
 
 

@@ -22,10 +22,13 @@ CONSOLE = "console.log"
 WORKER_SOCKET = "worker.sock"
 QMP_SOCKET = "qmp.sock"
 HOST_SOCKET = "host.sock"
+WATCH_SOCKET = "watch.sock"
 
 PORT_NAME = "org.pnode.worker"
 # Where a test asks for what only the host can do, see hostside.py.
 HOST_PORT_NAME = "org.pnode.host"
+# Where the guest says how it is, see inquest.py.
+WATCH_PORT_NAME = "org.pnode.watch"
 
 # RAM (type 1) becomes soft-reserved memory (type 0xefffffff in the kernel's own numbering).
 _MEMMAP = "{size:#x}%{start:#x}-1+0xefffffff"
@@ -43,6 +46,7 @@ BOOT_ARGUMENTS = (
     "printk.devkmsg=on",  # no rate limit on what tests and init log
     "log_buf_len=1M",  # splats are looked for after a test, they must still be there
     "memhp_default_state=offline",  # nobody but the test decides what goes online
+    "no_timer_check",  # counts ticks against loops: a busy host under TCG fails it, and the kernel panics
     "mitigations=off",  # no part of what is certified, and costs time under TCG
     "rdinit=/init",
 )
@@ -136,4 +140,6 @@ def command(
         *("-device", f"virtserialport,chardev=worker,name={PORT_NAME}"),
         *("-chardev", f"socket,id=host,path={HOST_SOCKET},server=on,wait=off"),
         *("-device", f"virtserialport,chardev=host,name={HOST_PORT_NAME}"),
+        *("-chardev", f"socket,id=watch,path={WATCH_SOCKET},server=on,wait=off"),
+        *("-device", f"virtserialport,chardev=watch,name={WATCH_PORT_NAME}"),
     ]

@@ -23,12 +23,16 @@ from typing import Any
 
 from tools.guest.qemu import CONSOLE
 
+#: Hundreds of times what a whole run prints. A test that floods its console must not fill the disk.
+CONSOLE_BYTES = 64 << 20
+
 
 @dataclass(frozen=True)
 class Launch:
     """How the guests of a slot are started; kept as launch.json.
 
-    `deadline` and `first_output` are seconds until the ready record and until the first byte on the console.
+    `deadline` and `first_output` are seconds until the ready record and until the first byte on the console,
+    of which a guest that is to live has no more than `console_bytes`.
     """
 
     topology: str
@@ -38,6 +42,7 @@ class Launch:
     hello: str
     deadline: float
     first_output: float
+    console_bytes: int = CONSOLE_BYTES
 
 
 @dataclass(frozen=True)

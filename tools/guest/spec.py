@@ -14,6 +14,7 @@ from tools.guest import accel as accelerators
 from tools.guest import initramfs, qemu
 from tools.guest.accel import Accel
 from tools.guest.errors import GuestError
+from tools.guest.slot import CONSOLE_BYTES
 from tools.guest.topology import Topology
 from tools.kernel import image
 from tools.paths import ROOT
@@ -24,7 +25,7 @@ MODULE_IN_GUEST = "/pnode/pnode_test.ko"
 
 # Imported by the guest's first process, from which workers are forked; a missing one is found at boot.
 # Plugins only have to be present: pytest warns when one that it may want to rewrite is already imported.
-_PRELOAD = ("pytest", "guest_plugin", "execnet.gateway_base", "cffi", "psutil")
+_PRELOAD = ("pytest", "guest_plugin", "guest_attendant", "execnet.gateway_base", "cffi", "psutil")
 _PRESENT = ("xdist", "pytest_timeout")
 
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -37,7 +38,7 @@ class GuestSpec:
     accel: None lets the topology's rule decide. extra: more files, guest path to host file. boot: more boot
     arguments. env: set in the worker, beside PNODE_TOPOLOGY, PNODE_PROVIDES and PNODE_SLOT. deadline: seconds
     until a guest has to be ready; None for what is usual, scaled by the load, and by `patience` for a slow
-    kernel.
+    kernel. console_bytes: a guest that prints more is ended.
     """
 
     topology: Topology
@@ -50,6 +51,7 @@ class GuestSpec:
     boot: tuple[str, ...] = ()
     deadline: float | None = None
     patience: float = 1.0
+    console_bytes: int = CONSOLE_BYTES
 
 
 class Prepared(NamedTuple):
@@ -102,6 +104,7 @@ def _request(spec: GuestSpec) -> initramfs.Request:
         "preload": list(_PRELOAD),
         "present": list(_PRESENT),
         "port": qemu.PORT_NAME,
+        "watch": qemu.WATCH_PORT_NAME,
         "hello": HELLO,
     }
     extra = dict(spec.extra)

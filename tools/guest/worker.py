@@ -31,6 +31,7 @@ import json
 from tools.guest import boot as boots
 from tools.guest import control, hostside
 from tools.guest.errors import GuestError
+from tools.guest.framing import Framing, Garbage
 from tools.guest.qemu import WORKER_SOCKET
 from tools.guest.slot import Boot, Launch, Slot
 
@@ -46,6 +47,7 @@ _LEAVE_SECONDS = 3.0
 # Between the end of the connection and QEMU's exit.
 _EXIT_SECONDS = 5.0
 _CHUNK = 1 << 16
+_LOOK_SECONDS = 0.5
 
 
 class HostGone(Exception):
@@ -75,6 +77,7 @@ def main() -> int:
         if sys.exc_info()[0] is not None and process is not None:
             boots.kill(process)
     hostside.serve(boot.path)
+    threading.Thread(target=_guard_console, args=(boot, launch.console_bytes), daemon=True).start()
     _relay(boot, connection)
     try:
         _await_end(boot, process)
@@ -144,6 +147,7 @@ def _attach(boot: Boot, launch: Launch) -> socket.socket:
 def _relay(boot: Boot, connection: socket.socket) -> None:
     """Copy both ways until the guest's side has ended, or a while after the host's did."""
     threading.Thread(target=_to_guest, args=(boot, connection), daemon=True).start()
+    framing = Framing()
     while True:
         try:
             data = connection.recv(_CHUNK)
@@ -152,10 +156,22 @@ def _relay(boot: Boot, connection: socket.socket) -> None:
         if not data:
             return
         try:
+            framing.feed(data)
+        except Garbage as garbage:  # none of it may reach the host: it would wait for the rest for ever
+            control.kill_boot(boot, f"its worker's channel is broken: {garbage}")
+            return
+        try:
             _write_all(1, data)
         except OSError:  # the host is gone: let the guest have its end all the same
             _leave(boot)
             return
+
+
+def _guard_console(boot: Boot, most: int) -> None:
+    """End a guest that fills the disk by its console."""
+    while boot.console.stat().st_size <= most:
+        time.sleep(_LOOK_SECONDS)
+    control.kill_boot(boot, f"its console has more than {most >> 20} MiB")
 
 
 def _to_guest(boot: Boot, connection: socket.socket) -> None:
@@ -179,7 +195,7 @@ def _await_end(boot: Boot, process: subprocess.Popen[bytes] | None) -> None:
     if pid is not None and not boots.wait_gone(pid, _EXIT_SECONDS):
         control.kill_boot(boot, "its worker's connection ended, but the guest went on")
     if process is not None:
-        process.wait()
+        boots.note_exit(boot, process.wait())
 
 
 def _write_all(handle: int, data: bytes) -> None:

@@ -38,8 +38,8 @@ def sources_hash(files: list[Path], directory: Path = SOURCES) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def build(build_dir: Path, directory: Path = SOURCES) -> Path:
-    """Return the module for the kernel built in `build_dir`, built when the cache has none.
+def build(build_dir: Path, directory: Path = SOURCES, name: str = MODULE) -> Path:
+    """Return the module `name` for the kernel built in `build_dir`, built when the cache has none.
 
     Raises UserError when the directory cannot be built against, lacks the series' API, or the compiler
     finds an error: its first line and the path of the log.
@@ -49,12 +49,12 @@ def build(build_dir: Path, directory: Path = SOURCES) -> Path:
     tree.require_api(build_dir)
     files = sources(directory)
     parts = [tree.identity(build_dir), sources_hash(files, directory), recipe.compiler()]
-    name = hashlib.sha256(" ".join(parts).encode()).hexdigest()[: recipe.HASH_DIGITS]
-    final = cache_dir("modules") / name / MODULE
+    key = hashlib.sha256(" ".join(parts).encode()).hexdigest()[: recipe.HASH_DIGITS]
+    final = cache_dir("modules") / key / name
     if final.is_file():
         return final
-    log = cache_dir("logs") / f"module-{name}.log"
-    log.write_text(f"# {MODULE} for {build_dir}\n")
+    log = cache_dir("logs") / f"module-{key}.log"
+    log.write_text(f"# {name} for {build_dir}\n")
     with source.Scratch(cache_dir("modules") / f".building-{os.getpid()}") as scratch:
         copy = scratch.path / "testmod"
         for path in files:
@@ -67,9 +67,9 @@ def build(build_dir: Path, directory: Path = SOURCES) -> Path:
             cwd=copy,
             log=log,
         )
-        module = copy / MODULE
+        module = copy / name
         if not module.is_file():
-            raise BuildError(f"building the test module left no {MODULE} (log: {log})")
+            raise BuildError(f"building the test module left no {name} (log: {log})")
         final.parent.mkdir(parents=True, exist_ok=True)
         module.rename(final)
     return final

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Why a guest went away: from what its wrapper noted, or its console, to a kind, one line and an excerpt."""
+"""Why a guest went away: from what its wrapper noted, its console, or an inquest, to a kind, one line and an
+excerpt."""
 
 from __future__ import annotations
 
@@ -12,21 +13,30 @@ from pathlib import Path
 from typing import Any
 
 from tools.guest import console
-from tools.report.events import Kind
+from tools.guest.inquest import Finding
+from tools.report.events import Kind, Outcome
 
 __all__ = ["KERNEL_DEATHS", "Death", "boot_directory", "boot_number", "examine"]
 
 #: Deaths that are the kernel's own doing, whether or not a test was running. A guest that was killed because
-#: nothing happened on it is not among them: without a test, nobody knows who hung.
-KERNEL_DEATHS = frozenset({Kind.PANIC, Kind.OOPS})
+#: nothing happened on it, though it answered, is not among them: without a test, nobody knows who hung.
+KERNEL_DEATHS = frozenset({Kind.PANIC, Kind.OOPS, Kind.KERNEL_HANG})
 
 #: Seconds. The wrapper notes the reason when it sees QEMU end, which can be after the worker's channel
 #: closed.
 PATIENCE = 3.0
 
-#: First word of the reason in state.json. What is not here ("killed" from outside, "qemu", "worker") says
-#: nothing about the kernel.
+#: First word of the reason in state.json. What is not here ("killed" from outside, "qemu", "worker", "reset")
+#: is no word from the kernel.
 _KINDS = {"panic": Kind.PANIC, "nmi": Kind.PANIC, "oops": Kind.OOPS}
+#: Who is found to hang.
+_HANGS = {"test": Kind.TEST_HANG, "kernel": Kind.KERNEL_HANG, "machine": Kind.GUEST_LOST}
+#: The host's doing, or the test's own: an end of QEMU or of the wrapper (which then notes nothing), an exit
+#: of the interpreter, a reboot. A signal is an answer of the kernel, and so is a machine that resets without
+#: a word.
+_NOT_THE_KERNEL = re.compile(r"killed:|qemu:|silent:|reboot:|worker: exit ")
+#: Of the stacks or registers of a hang, within what an event holds beside the console's excerpt.
+_HANG_LINES = 200
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,7 @@ class Death:
     excerpt: str = ""
     console: str | None = None
     boot: int | None = None
+    outcome: Outcome = Outcome.FAIL  # of the test that ran: ERROR when the kernel had no part in it
 
 
 def boot_directory(run_dir: Path, slot: int | None) -> Path | None:
@@ -58,28 +69,38 @@ def boot_number(directory: Path | None) -> int | None:
 
 
 def examine(
-    run_dir: Path, slot: int | None, hang: str | None = None, *, sleep: Callable[[float], None] = time.sleep
+    run_dir: Path,
+    slot: int | None,
+    hang: Finding | None = None,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Death:
-    """Find out why the slot's guest ended. `hang` is the watchdog's reason when it killed the guest
-    itself."""
+    """Find out why the slot's guest ended. `hang` is what the inquest found when the watchdog ended it."""
     directory = boot_directory(run_dir, slot)
     if directory is None:
-        return Death(Kind.HANG, hang) if hang else Death(Kind.GUEST_LOST, "the worker process ended")
+        if hang is None:
+            return Death(Kind.GUEST_LOST, "the worker process ended")
+        return Death(_HANGS[hang.who], hang.reason, hang.text, outcome=_outcome_of(hang))
     state = _final_state(directory / "state.json", sleep)
     log = directory / "console.log"
     found = console.death(console.text(log))
+    excerpt = str(state.get("excerpt") or found.excerpt)
+    where = str(log.relative_to(run_dir.resolve())) if log.exists() else None
     reason = str(state.get("reason") or f"{found.kind}: {found.text}")
     word, _, text = reason.partition(":")
-    kind = Kind.HANG if hang else _KINDS.get(word, Kind.GUEST_LOST)
+    if hang is not None and word not in _KINDS:  # else it died by itself before it was ended
+        stacks = "\n".join(hang.text.splitlines()[:_HANG_LINES])
+        text = "\n\n".join(part for part in (stacks, excerpt) if part)
+        return Death(_HANGS[hang.who], hang.reason, text, where, boot_number(directory), _outcome_of(hang))
+    kind = _KINDS.get(word, Kind.GUEST_LOST)
     if kind is Kind.GUEST_LOST:
         text = reason if word != "silent" else f"the guest ended; last line of its console: {found.text}"
-    return Death(
-        kind,
-        hang or text.strip() or reason,
-        str(state.get("excerpt") or found.excerpt),
-        str(log.relative_to(run_dir.resolve())) if log.exists() else None,
-        boot_number(directory),
-    )
+    outcome = Outcome.ERROR if _NOT_THE_KERNEL.match(reason) else Outcome.FAIL
+    return Death(kind, text.strip() or reason, excerpt, where, boot_number(directory), outcome)
+
+
+def _outcome_of(hang: Finding) -> Outcome:
+    return Outcome.ERROR if hang.who == "machine" else Outcome.FAIL
 
 
 def _final_state(path: Path, sleep: Callable[[float], None]) -> dict[str, Any]:

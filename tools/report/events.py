@@ -49,11 +49,11 @@ class Kind(StrEnum):
 
     ASSERTION = "assertion"
     EXCEPTION = "exception"
-    TIMEOUT = "timeout"  # soft deadline inside the guest, kernel alive
     PANIC = "panic"
     OOPS = "oops"
-    HANG = "hang"  # hard deadline on the host: the guest was killed
-    GUEST_LOST = "guest-lost"  # the guest went away without saying why
+    TEST_HANG = "test-hang"  # past a deadline, kernel alive: ended in the guest, or with its guest
+    KERNEL_HANG = "kernel-hang"  # past the deadline on the host, and the guest does not answer
+    GUEST_LOST = "guest-lost"  # worker, channel or machine went away, the kernel said nothing
     SPLAT = "splat"
     INVARIANT = "invariant"
 

@@ -98,7 +98,7 @@ def _judge(report: pytest.TestReport) -> tuple[Outcome, Kind, str, str]:
         first = message.partition("\n")[0]
         return Outcome.FAIL, Kind.SPLAT if _SPLAT.search(first) else Kind.INVARIANT, message, text
     if name == "Failed" and "from pytest-timeout" in message:
-        return Outcome.ERROR, Kind.TIMEOUT, message, text
+        return Outcome.ERROR, Kind.TEST_HANG, message, text
     asserted = name.endswith("AssertionError") or name == "Failed" or message.startswith("assert ")
     if report.when == "call" and (asserted or name in _ANSWERS):
         return Outcome.FAIL, Kind.ASSERTION if asserted else Kind.EXCEPTION, message, text

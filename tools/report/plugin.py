@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -22,12 +23,12 @@ from tools.report.events import Kind, Outcome, RunLog, clip, last_line
 from tools.report.live import Live
 from tools.report.merge import LONGREPR_LIMIT, Merged
 from tools.report.problems import Problems
-from tools.report.rescue import Kill, Rescue, kill_guest
+from tools.report.rescue import Hang, Inquest, Kill, Rescue, kill_guest, look_into
 from tools.report.results import Results
 from tools.report.sink import Sink
 from tools.report.splats import Splats
 from tools.report.watchdog import Watchdog
-from tools.report.workers import Workers, guard_replacement, slot_of
+from tools.report.workers import Running, Workers, guard_replacement, slot_of
 
 __all__ = ["ControllerPlugin"]
 
@@ -42,7 +43,9 @@ class ControllerPlugin:
                   session is ended; it must exceed the deadline plus the time a guest may take to boot
     requirements  ids by nodeid, of a collection on the host; what is missing is read from the tests' source
     allowed       splats outside tests that are no finding
-    kill          ends the guest of a slot; abort ends the process when nothing else helped
+    patience      how many times as slow as usual the guests are
+    kill          ends the guest of a slot, inquest finds out first what hangs in it; abort ends the process
+                  when nothing else helped
     """
 
     def __init__(
@@ -60,7 +63,9 @@ class ControllerPlugin:
         accel: str | None = None,
         requirements: Mapping[str, Sequence[str]] | None = None,
         allowed: Sequence[Allowed] = (),
+        patience: float = 1.0,
         kill: Kill = kill_guest,
+        inquest: Inquest | None = None,
         abort: Callable[[], None] | None = None,
     ) -> None:
         self.log, self.topology, self.run_dir = log, topology, run_dir
@@ -74,6 +79,7 @@ class ControllerPlugin:
         self._workers = Workers()
         self._deaths: dict[Any, Death] = {}
         self._last_parts: dict[Any, Part | None] = {}
+        self._hangs: dict[Any, Hang] = {}
         self._requeued: set[str] = set()
         self._problems = Problems(log, self.live, topology)
         own = dict(deadlines or {})
@@ -88,6 +94,8 @@ class ControllerPlugin:
             deadline=seconds,
             grace=grace,
             kill=kill,
+            inquest=inquest or look_into(patience),
+            runs=self._workers.runs,
             stuck=self._on_stuck,
             abort=abort,
         )
@@ -101,6 +109,10 @@ class ControllerPlugin:
             tick=self.live.tick,
             interval=min(0.5, *(limit / 10 for limit in (deadline, *own.values()))),
         )
+
+    def running(self) -> list[Running]:
+        """The tests that run now, as their guests told."""
+        return self._workers.running()
 
     # --- session
     # ------------------------------------------------------------------------------------------------
@@ -265,17 +277,25 @@ class ControllerPlugin:
             return
         cut = self._workers.cut_short(node)
         running = cut.nodeid if cut is not None and not self._results.has(cut.nodeid) else None
-        death = self._deaths[node] = examine(self.run_dir, slot, self._rescue.hang_of(slot))
+        if slot is not None and self._workers.given_up(node):
+            self._rescue.end(slot, str(error))
+        hang = self._rescue.hang_of(slot)
+        if hang is not None:
+            self._hangs[node] = hang
+            if hang.nodeid is not None and hang.nodeid != running:
+                running = None  # it had just ended, and the next one was hit
+        death = examine(self.run_dir, slot, hang.finding if hang else None)
         self._last_parts[node] = self._splats.guest_ended(slot, running, fatal=death.kind in KERNEL_DEATHS)
-        reason = death.reason
         if death.kind is Kind.GUEST_LOST and "Not properly terminated" not in str(error):
-            reason = last_line(error)  # the worker's own last words, e.g. a module it could not import
+            # The worker's own last words, e.g. a module it could not import.
+            death = replace(death, reason=last_line(error))
+        self._deaths[node] = death
         self._guest(
             slot,
             "lost",
             boot=death.boot,
             kind=death.kind,
-            reason=reason,
+            reason=death.reason,
             console=death.console,
             nodeid=running,
             after=self._workers.last_finished(node) or (cut.nodeid if cut else None),
@@ -283,13 +303,18 @@ class ControllerPlugin:
         )
         where = f"guest slot{slot}" if slot is not None else f"worker {node.gateway.id}"
         console = f"; console: {death.console}" if death.console else ""
-        self.live.note(f"{where} lost ({death.kind}): {reason}{console}")
+        self.live.note(f"{where} lost ({death.kind}): {death.reason}{console}")
 
     @pytest.hookimpl
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Any) -> None:
-        """Give a test back that was only next in line: it had not started when the guest went away."""
-        cut = self._workers.cut_short(getattr(report, "node", None))
-        if (cut is None or cut.nodeid != crashitem) and not self._results.has(crashitem):
+        """Give a test back that was only next in line when the guest went away: it had not started, or the
+        guest was ended on account of the one before."""
+        node = getattr(report, "node", None)
+        cut, hang = self._workers.cut_short(node), self._hangs.get(node)
+        innocent = cut is None or cut.nodeid != crashitem
+        innocent = innocent or (hang is not None and hang.nodeid not in (None, crashitem))
+        if innocent and not self._results.has(crashitem):
+            self._results.forget(crashitem)
             self._requeued.add(crashitem)
             sched.mark_test_pending(crashitem)
 
@@ -307,7 +332,7 @@ class ControllerPlugin:
         part = self._last_parts.get(node)
         said = [["kernel log", clip(part.text, LONGREPR_LIMIT)]] if part is not None else []
         merged = Merged(
-            Outcome.FAIL,
+            Outcome.FAIL if before.outcome is Outcome.FAIL else death.outcome,
             death.kind,
             f"{death.kind}: {death.reason}",
             text,
@@ -325,5 +350,6 @@ class ControllerPlugin:
 
     def _on_stuck(self, nodeid: str, reason: str, stack: str) -> None:
         text = f"{reason}\n\n{stack}"
-        merged = Merged(Outcome.FAIL, Kind.HANG, f"hang: {reason}", text, self._rescue.deadline(nodeid))
+        message = f"{Kind.TEST_HANG}: {reason}"
+        merged = Merged(Outcome.FAIL, Kind.TEST_HANG, message, text, self._rescue.deadline(nodeid))
         self._results.complete(nodeid, merged, slot=None)

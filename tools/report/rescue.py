@@ -11,14 +11,31 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from tools.guest.inquest import Finding
 from tools.report.events import RunLog
 from tools.report.problems import Problems
 from tools.report.workers import Running
 
-__all__ = ["Kill", "Rescue", "kill_guest"]
+__all__ = ["Hang", "Inquest", "Kill", "Rescue", "kill_guest", "look_into"]
+
+
+@dataclass(frozen=True)
+class Hang:
+    """Why a guest was ended, and on account of which test (none: the whole run stood still)."""
+
+    nodeid: str | None
+    finding: Finding
+
+
+class Inquest(Protocol):
+    """Finds out who hangs in the guest of a slot; None when there is no guest to ask."""
+
+    def __call__(self, run_dir: Path, slot: int) -> Finding | None: ...
 
 
 class Kill(Protocol):
@@ -34,11 +51,24 @@ def kill_guest(run_dir: Path, slot: int, reason: str, *, last_words: bool) -> No
     kill_slot(run_dir, slot, reason, last_words=last_words)
 
 
+def look_into(patience: float) -> Inquest:
+    """An inquest by the pool's own means; a slow machine gets `patience` times the time to answer."""
+
+    def inquest(run_dir: Path, slot: int) -> Finding | None:
+        from tools.guest.inquest import examine_slot
+
+        return examine_slot(run_dir, slot, patience)
+
+    return inquest
+
+
 class Rescue:
     """Ends what hangs: the guest of a test, then the session, and as a last resort this process.
 
     deadline  seconds that the test of a node id may run; grace  seconds the main thread gets to react to an
               interrupt
+    inquest   finds out who hangs, before the guest is ended
+    runs      whether a test still runs: it may have come to its end while others were looked into
     stuck     reports a test that hangs in this very process (nobody else could): stuck(nodeid, reason, stack)
     """
 
@@ -51,6 +81,8 @@ class Rescue:
         deadline: Callable[[str], float],
         grace: float,
         kill: Kill,
+        inquest: Inquest,
+        runs: Callable[[Running], bool],
         stuck: Callable[[str, str, str], None],
         abort: Callable[[], None] | None,
     ) -> None:
@@ -58,13 +90,14 @@ class Rescue:
         self.ended = threading.Event()
         self._log, self._run_dir, self._problems = log, run_dir, problems
         self._kill, self._stuck, self._abort = kill, stuck, abort or self.die
-        self._hangs: dict[int, str] = {}
+        self._inquest, self._runs = inquest, runs
+        self._hangs: dict[int, Hang] = {}
         self._silences = 0
         self._interrupted = False
         self._lock = threading.Lock()
 
-    def hang_of(self, slot: int | None) -> str | None:
-        """Why the slot's guest was killed here, once; None when it ended otherwise."""
+    def hang_of(self, slot: int | None) -> Hang | None:
+        """Why the slot's guest was ended here, once; None when it ended otherwise."""
         with self._lock:
             return self._hangs.pop(slot, None) if slot is not None else None
 
@@ -72,7 +105,9 @@ class Rescue:
         """A test ran longer than its deadline."""
         reason = f"ran longer than {self.deadline(running.nodeid):g} s"
         if running.slot is not None:
-            self._end_guest(running.slot, reason, running.nodeid)
+            # Not in the watchdog's own thread, which has others to look at.
+            work = partial(self._end_guest, running.slot, reason, running)
+            threading.Thread(target=work, name=f"pnode-inquest-{running.slot}", daemon=True).start()
         elif not distributed:
             self._stuck(running.nodeid, reason, _stack_of_main_thread())
             self._interrupt()
@@ -85,6 +120,13 @@ class Rescue:
         for slot in sorted(set(slots)):
             with contextlib.suppress(Exception):  # it may be gone by itself, and this is best effort
                 self._kill(self._run_dir, slot, "interrupted", last_words=False)
+
+    def end(self, slot: int, reason: str) -> None:
+        """End the guest of a worker that is of no use any more."""
+        try:
+            self._kill(self._run_dir, slot, reason, last_words=False)
+        except Exception as error:  # it may be gone by itself
+            self._problems.add("guest", f"guest slot{slot} could not be killed: {error}")
 
     def silent(self, slots: Iterable[int]) -> None:
         """Nothing happened for a long time: kill the guests; next time interrupt the session; then die."""
@@ -107,11 +149,21 @@ class Rescue:
         self._problems.add("interrupted", "the main thread does not react; ending the process")
         os._exit(finish(self._run_dir, log=self._log))
 
-    def _end_guest(self, slot: int, reason: str, nodeid: str = "") -> None:
-        with self._lock:
-            self._hangs[slot] = reason
+    def _end_guest(self, slot: int, reason: str, running: Running | None = None) -> None:
         try:
-            self._kill(self._run_dir, slot, f"hang: {nodeid} {reason}".replace("  ", " "), last_words=True)
+            found = self._inquest(self._run_dir, slot) or Finding("test", "")
+        except Exception as error:  # whatever it was: the guest has to be ended all the same
+            found = Finding("test", f"no inquest: {type(error).__name__}: {error}")
+        if running is not None and not self._runs(running):
+            return
+        found = replace(found, reason=f"{reason}; {found.reason}" if found.reason else reason)
+        nodeid = running.nodeid if running else None
+        with self._lock:
+            self._hangs[slot] = Hang(nodeid, found)
+        why = " ".join(word for word in ("hang:", nodeid, found.reason) if word)
+        try:
+            # A machine that does not answer to QMP takes no NMI either.
+            self._kill(self._run_dir, slot, why, last_words=found.who != "machine")
         except Exception as error:  # the guest may be gone by itself; the run must go on either way
             self._problems.add("guest", f"guest slot{slot} could not be killed: {error}")
 

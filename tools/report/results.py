@@ -81,6 +81,10 @@ class Results:
         """Whether the test's result is written."""
         return nodeid in self._complete
 
+    def forget(self, nodeid: str) -> None:
+        """The test will run again from its beginning: what it reported so far does not count."""
+        self._reports.pop(nodeid, None)
+
     def before(self, nodeid: str) -> Merged:
         """What the test reported so far."""
         return merge(self._reports.get(nodeid, []))

@@ -51,6 +51,7 @@ class Workers:
         self._finished: dict[Any, str] = {}
         self._cut: dict[Any, Running | None] = {}
         self._last_words: dict[Any, str] = {}
+        self._given_up: set[Any] = set()
         self.last_message = time.monotonic()
 
     def tap(self, node: Any) -> None:
@@ -63,6 +64,14 @@ class Workers:
             queue(message)
 
         def received(message: Any) -> None:
+            if node in self._given_up:
+                return
+            if (words := self._broken(node, message)) is not None:
+                # By itself pytest-xdist would end the whole session, by a failed assertion of its own.
+                self._given_up.add(node)
+                node._down = True
+                node.notify_inproc("errordown", node=node, error=words)
+                return
             if message is Marker.END:
                 # An exception that ended the worker; pytest-xdist drops it when the worker had said goodbye.
                 errors = getattr(node.channel, "_remoteerrors", ())
@@ -71,6 +80,21 @@ class Workers:
             receive(message)
 
         node.putevent, node.process_from_remote = queued, received
+
+    def _broken(self, node: Any, message: Any) -> str | None:
+        """Why a worker is of no use any more in the middle of a test, though it still talks; else None."""
+        if message is Marker.END or node not in self._running:
+            return None
+        name, details = message
+        if name == "internal_error":
+            return f"pytest broke in the worker: {last_line(details['formatted_error'])}"
+        if name == "workerfinished":
+            return "the test ended the worker's session (pytest.exit, KeyboardInterrupt)"
+        return None
+
+    def given_up(self, node: Any) -> bool:
+        """Whether the worker was found to be of no use while its guest still ran."""
+        return node in self._given_up
 
     def start(self, node: Any, nodeid: str, slot: int | None) -> None:
         """A test starts on this worker (`None`: in this process)."""
@@ -94,6 +118,11 @@ class Workers:
         """Tests that run now, oldest first."""
         with self._lock:
             return sorted(self._running.values(), key=lambda running: running.since)
+
+    def runs(self, test: Running) -> bool:
+        """Whether this very start of a test has not come to its end."""
+        with self._lock:
+            return any(test is running for running in self._running.values())
 
     def started(self, nodeid: str) -> Running | None:
         """When and where the test last started."""

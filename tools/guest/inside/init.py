@@ -51,6 +51,9 @@ POWER_OFF = 0x4321FEDC
 RECORD_BYTES = 940
 # The port is announced by a message from the host after the driver is bound: give it this long.
 PORT_SECONDS = 3.0
+# Of the attendant, should it end: many for tests that kill everything, not so many that one which cannot run
+# keeps the machine busy.
+RESTARTS = 50
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -245,6 +248,14 @@ def worker(device: str, hello: str) -> None:
     exec(eval(sys.stdin.readline()), main.__dict__)
 
 
+def attendant(name: str) -> Callable[[], int] | None:
+    """What starts the process that tells the host how the guest is; None in a guest without its port."""
+    device = find_port(name)
+    if device is None:
+        return None
+    return lambda: start(importlib.import_module("guest_attendant").attend, device)
+
+
 def start(body: Callable[..., None], *arguments: Any) -> int:
     """Fork and run `body` in the child; returns its process id."""
     child = os.fork()
@@ -265,10 +276,16 @@ def start(body: Callable[..., None], *arguments: Any) -> int:
         os._exit(status)
 
 
-def wait_for(child: int) -> str:
-    """Reap everything until `child` ends; returns its status in words."""
+def wait_for(child: int, again: Callable[[], int] | None = None) -> str:
+    """Reap everything until `child` ends; returns its status in words.
+
+    `again` starts the attendant, and once more whenever that ends: a test can kill it.
+    """
+    beside, left = again() if again else 0, RESTARTS
     while True:
         ended, status = os.waitpid(-1, 0)
+        if ended == beside and again and left:
+            beside, left = again(), left - 1
         if ended == child:
             code = os.waitstatus_to_exitcode(status)
             return f"exit {code}" if code >= 0 else signal.Signals(-code).name
@@ -298,9 +315,11 @@ def main() -> None:
         return
     if size:
         child = start(importlib.import_module("guest_shell").shell, size[0], record)
+        again = None
     else:
         child = start(worker, port, config["hello"])
-    status = wait_for(child)
+        again = attendant(config["watch"])
+    status = wait_for(child, again)
     say({"state": "over", "status": status})
 
 

@@ -136,3 +136,30 @@ def test_the_end_of_a_guest(slot: Slot, console: str, state: str, reason: str) -
     (boot.path / "qemu.err").touch()
     found = boots.finish(boot)
     assert (found["state"], found["reason"]) == (state, reason)
+
+
+@pytest.mark.parametrize(
+    ("status", "console", "reason"),
+    [
+        (-9, "[ 1.0] fine\n", "qemu: killed by SIGKILL"),
+        (1, "[ 1.0] fine\n", "qemu: ended with status 1"),
+        (0, "[ 1.0] reboot: Power down\n", "reboot: Power down"),
+        (0, "[ 1.0] fine\n", "reset: the machine reset without a word; last line of its console: fine"),
+    ],
+)
+def test_a_guest_whose_kernel_did_not_die(slot: Slot, status: int, console: str, reason: str) -> None:
+    boot = slot.new_boot({})
+    boot.console.write_text(console)
+    (boot.path / "qemu.err").touch()
+    boots.note_exit(boot, status)
+    assert boots.finish(boot)["reason"] == reason
+
+
+def test_the_oom_killer_is_named(slot: Slot) -> None:
+    boot = slot.new_boot({})
+    boot.console.write_text(
+        "[ 9.1] Out of memory: Killed process 43 (init) total-vm:1kB, anon-rss:1kB, UID:0\n"
+        'pnode-guest: {"state": "over", "status": "SIGKILL"}\n'
+    )
+    told = "Out of memory: Killed process 43 (init) total-vm:1kB"
+    assert boots.finish(boot)["reason"] == f"worker: SIGKILL by the kernel: {told}"

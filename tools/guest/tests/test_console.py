@@ -70,3 +70,14 @@ def test_a_console_may_hold_any_bytes(tmp_path: Path) -> None:
     assert console.text(log) == ""
     log.write_bytes(b"\xff\xfe\r\n" + BOOT.encode())
     assert console.records(console.text(log))
+
+
+def test_of_a_flooded_console_both_ends_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    line = b"x" * 1023 + b"\n"
+    path.write_bytes(b"first\n" + line * (20 << 10) + b"[ 9.0] Kernel panic - not syncing: last\n")
+    found = console.text(path)
+    assert found.startswith("first\n")
+    assert "[15 MiB of the console left out]" in found
+    assert len(found) < 6 << 20
+    assert console.death(found).text == "last"

@@ -62,7 +62,7 @@ def test_a_console_on_the_terminal_has_no_worker() -> None:
 def test_sockets_have_relative_paths() -> None:
     argv = command("fast")
     assert following(argv, "-chardev") == [
-        f"socket,id={name},path={name}.sock,server=on,wait=off" for name in ("worker", "host")
+        f"socket,id={name},path={name}.sock,server=on,wait=off" for name in ("worker", "host", "watch")
     ]
     assert following(argv, "-serial") == ["file:console.log"]
 

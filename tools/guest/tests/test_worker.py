@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import execnet
 import pytest
@@ -130,6 +131,52 @@ def test_a_replacement_does_not_outlive_its_wrapper(ready: Slot, group: execnet.
     assert wrapper is not None
     os.kill(wrapper, signal.SIGKILL)
     assert boots.wait_gone(pid, 10)
+
+
+GARBAGE = """
+import os
+for name in os.listdir("/proc/self/fd"):
+    try:
+        if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+            os.write(int(name), b"not a message" * 9)
+            break
+    except OSError:
+        pass
+channel.receive()
+"""
+
+
+def test_garbage_on_the_channel_ends_the_guest_and_does_not_reach_the_host(
+    ready: Slot, group: execnet.Group
+) -> None:
+    channel = group.makegateway(tx(ready)).remote_exec(GARBAGE)
+    with pytest.raises(EOFError):
+        channel.receive(timeout=10)
+    reason = str(until_state(current(ready), "dead")["reason"])
+    assert reason.startswith("killed: its worker's channel is broken: b'not a message")
+
+
+def test_a_guest_that_fills_the_disk_by_its_console_is_ended(ready: Slot, group: execnet.Group) -> None:
+    ready.set_launch(replace(ready.launch(), console_bytes=1 << 20))
+    channel = group.makegateway(tx(ready)).remote_exec("channel.receive()")
+    with current(ready).console.open("ab") as console:
+        console.write(b"x" * (1 << 20))
+    with pytest.raises(EOFError):
+        channel.receive(timeout=10)
+    assert current(ready).state()["reason"] == "killed: its console has more than 1 MiB"
+
+
+def test_a_wrapper_that_was_stopped_goes_with_its_guest(
+    ready: Slot, group: execnet.Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "_WRAPPER_SECONDS", 0.2)
+    channel = group.makegateway(tx(ready)).remote_exec("channel.receive()")
+    wrapper = current(ready).claimed_by()
+    assert wrapper is not None
+    os.kill(wrapper, signal.SIGSTOP)
+    assert control.kill_slot(ready.run_dir, 0, "test_x ran longer than 60 s", last_words=False)
+    with pytest.raises(EOFError):
+        channel.receive(timeout=10)
 
 
 def test_a_guest_that_does_not_come_up_ends_the_worker(

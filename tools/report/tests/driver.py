@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def kill_worker(run_dir: Path, slot: int, reason: str, *, last_words: bool) -> N
 
 def main() -> int:
     run_dir, options, arguments = Path(sys.argv[1]), json.loads(sys.argv[2]), sys.argv[4:]
+    if (seconds := options.pop("inquest_seconds", None)) is not None:
+        options["inquest"] = lambda run_dir, slot: time.sleep(seconds)
     with RunLog(run_dir / "results.jsonl", alone=True) as log:
         if log.events:
             log.write("resume", suite="0.1.0", tests={}, argv=["run", "--resume"])

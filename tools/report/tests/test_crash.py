@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
+"""Why a guest went away, from what is left of it."""
+
 import json
 
 import pytest
 
+from tools.guest.inquest import Finding
 from tools.report.crash import examine
-from tools.report.events import Kind
+from tools.report.events import Kind, Outcome
 
 OOPS = """\
 [    9.1] pnode-guest: {"state": "ready"}
@@ -36,36 +39,49 @@ def test_no_guest_at_all(tmp_path):
     death = examine(tmp_path, None)
     assert death.kind is Kind.GUEST_LOST
     assert death.console is None
-    assert examine(tmp_path, 0, hang="ran longer than 1 s").kind is Kind.HANG
+    assert examine(tmp_path, 0, Finding("test", "ran longer than 1 s")).kind is Kind.TEST_HANG
 
 
 @pytest.mark.parametrize(
-    ("reason", "kind", "text"),
+    ("reason", "kind", "outcome", "text"),
     [
-        ("panic: sysrq triggered crash", Kind.PANIC, "sysrq triggered crash"),
-        ("nmi: panic by NMI", Kind.PANIC, "panic by NMI"),
-        ("oops: kernel BUG at mm/page_alloc.c:1!", Kind.OOPS, "kernel BUG at mm/page_alloc.c:1!"),
-        ("killed: by hand", Kind.GUEST_LOST, "killed: by hand"),
-        (
-            "qemu: ended without a word from the kernel",
-            Kind.GUEST_LOST,
-            "qemu: ended without a word from the kernel",
-        ),
-        ("worker: exit 1", Kind.GUEST_LOST, "worker: exit 1"),
+        ("panic: sysrq triggered crash", Kind.PANIC, Outcome.FAIL, "sysrq triggered crash"),
+        ("nmi: panic by NMI", Kind.PANIC, Outcome.FAIL, "panic by NMI"),
+        ("oops: kernel BUG at mm/gup.c:1!", Kind.OOPS, Outcome.FAIL, "kernel BUG at mm/gup.c:1!"),
+        ("killed: by hand", Kind.GUEST_LOST, Outcome.ERROR, "killed: by hand"),
+        ("qemu: killed by SIGKILL", Kind.GUEST_LOST, Outcome.ERROR, "qemu: killed by SIGKILL"),
+        ("reboot: Power down", Kind.GUEST_LOST, Outcome.ERROR, "reboot: Power down"),
+        ("reset: the machine reset", Kind.GUEST_LOST, Outcome.FAIL, "reset: the machine reset"),
+        ("worker: exit 1", Kind.GUEST_LOST, Outcome.ERROR, "worker: exit 1"),
+        ("worker: SIGSEGV", Kind.GUEST_LOST, Outcome.FAIL, "worker: SIGSEGV"),
     ],
 )
-def test_what_the_wrapper_noted_is_the_reason(boot, reason, kind, text):
+def test_what_the_wrapper_noted_is_the_reason(boot, reason, kind, outcome, text):
     state(boot, state="dead", reason=reason, excerpt="lines")
     death = examine(boot.parents[2], 1)
-    assert (death.kind, death.reason, death.excerpt) == (kind, text, "lines")
+    assert (death.kind, death.outcome, death.reason, death.excerpt) == (kind, outcome, text, "lines")
     assert death.console == "guests/slot1/boot2/console.log"
     assert death.boot == 2
 
 
 def test_the_watchdogs_own_reason_wins(boot):
     state(boot, state="dead", reason="killed: hang", excerpt="NMI backtrace")
-    death = examine(boot.parents[2], 1, hang="ran longer than 120 s")
-    assert (death.kind, death.reason, death.excerpt) == (Kind.HANG, "ran longer than 120 s", "NMI backtrace")
+    death = examine(boot.parents[2], 1, Finding("kernel", "ran longer than 120 s", "RIP=ffffffff"))
+    assert (death.kind, death.reason) == (Kind.KERNEL_HANG, "ran longer than 120 s")
+    assert death.excerpt == "RIP=ffffffff\n\nNMI backtrace"
+    assert death.outcome is Outcome.FAIL
+
+
+def test_a_machine_that_does_not_answer_says_nothing_of_the_kernel(boot):
+    state(boot, state="dead", reason="killed: hang", excerpt="")
+    death = examine(boot.parents[2], 1, Finding("machine", "nor does QEMU"))
+    assert (death.kind, death.outcome) == (Kind.GUEST_LOST, Outcome.ERROR)
+
+
+def test_a_kernel_that_dies_during_the_inquest_has_died_by_itself(boot):
+    state(boot, state="dead", reason="panic: softlockup: hung tasks", excerpt="")
+    death = examine(boot.parents[2], 1, Finding("kernel", "ran longer than 120 s"))
+    assert (death.kind, death.reason) == (Kind.PANIC, "softlockup: hung tasks")
 
 
 def test_a_wrapper_that_was_killed_leaves_the_console_as_witness(boot):

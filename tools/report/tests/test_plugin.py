@@ -150,7 +150,7 @@ EXPECTED = {
     "test_leaks_and_more": ("FAIL", "invariant"),
     "test_skips": ("SKIP", None),
     "test_expected": ("FAIL", "assertion"),
-    "test_slow": ("ERROR", "timeout"),
+    "test_slow": ("ERROR", "test-hang"),
 }
 
 
@@ -303,14 +303,95 @@ def test_fine(n): pass
     code, output = run(project, slots=2, **limits)
     assert time.monotonic() - began < 20
     assert outcomes(project) == {
-        "test_hangs": ("FAIL", "hang"),
+        "test_hangs": ("FAIL", "test-hang"),
         **{f"test_fine[{n}]": ("PASS", None) for n in range(4)},
     }, output
     assert code == 1
     (test,) = [event for event in events(project, "test") if event["kind"]]
-    assert test["message"] == "hang: ran longer than 1.5 s"
+    assert test["message"] == "test-hang: ran longer than 1.5 s"
     assert test["duration"] >= 1.5
     assert "test_hangs" in (project / "run" / f"killed-{test['slot']}").read_text()
+
+
+def test_a_test_that_ends_its_workers_session_is_blamed_and_the_others_go_on(project):
+    write(
+        project,
+        """
+@requirement("ISO-02")
+def test_a(): pass
+@requirement("ISO-04")
+def test_leaves(): pytest.exit("enough", returncode=0)
+@requirement("ISO-04")
+def test_interrupts(): raise KeyboardInterrupt
+@requirement("ISO-02")
+@pytest.mark.parametrize("n", range(4))
+def test_fine(n): pass
+""",
+    )
+    code, output = run(project, slots=2)
+    assert outcomes(project) == {
+        "test_a": ("PASS", None),
+        "test_leaves": ("FAIL", "guest-lost"),
+        "test_interrupts": ("FAIL", "guest-lost"),
+        **{f"test_fine[{n}]": ("PASS", None) for n in range(4)},
+    }, output
+    assert code == 1
+    assert "the test ended the worker's session" in output
+    assert events(project, "problem") == []
+
+
+def test_a_worker_whose_pytest_breaks_is_replaced(project):
+    conftest = project / "suite" / "conftest.py"
+    conftest.write_text(
+        CONFTEST
+        + """
+def pytest_runtest_teardown(item):
+    if item.name == "test_breaks":
+        raise SystemError("no such thing") from None
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    if item.name == "test_breaks":
+        raise SystemError("pytest itself is broken")
+    return (yield)
+"""
+    )
+    write(
+        project,
+        """
+@requirement("ISO-04")
+def test_breaks(): pass
+@requirement("ISO-02")
+@pytest.mark.parametrize("n", range(4))
+def test_fine(n): pass
+""",
+    )
+    code, output = run(project, slots=2)
+    assert outcomes(project) == {
+        "test_breaks": ("FAIL", "guest-lost"),
+        **{f"test_fine[{n}]": ("PASS", None) for n in range(4)},
+    }, output
+    assert code == 1
+    assert "pytest broke in the worker" in output
+
+
+def test_a_test_that_was_hit_by_the_end_of_the_one_before_runs_again(project):
+    """The inquest takes a while; a test that comes to its end meanwhile takes nobody with it."""
+    write(
+        project,
+        """
+@requirement("ISO-02")
+def test_slow(): time.sleep(2.5)
+@requirement("ISO-02")
+@pytest.mark.parametrize("n", range(3))
+def test_fine(n): time.sleep(0.2)
+""",
+    )
+    code, output = run(project, deadline=2, inquest_seconds=1.5)
+    assert outcomes(project) == {
+        "test_slow": ("PASS", None),
+        **{f"test_fine[{n}]": ("PASS", None) for n in range(3)},
+    }, output
+    assert code == 0, output
 
 
 def test_the_last_test_killing_its_guest_boots_no_other(project):
@@ -487,7 +568,7 @@ def test_b(): pass
 """,
     )
     code, output = run(project, here=True, deadline=1)
-    assert outcomes(project) == {"test_a": ("FAIL", "hang")}, output
+    assert outcomes(project) == {"test_a": ("FAIL", "test-hang")}, output
     assert code == 1
     assert "1 missed" in output
 
@@ -503,7 +584,7 @@ def test_a():
 """,
     )
     code, output = run(project, here=True, deadline=1, grace=1)
-    assert outcomes(project) == {"test_a": ("FAIL", "hang")}, output
+    assert outcomes(project) == {"test_a": ("FAIL", "test-hang")}, output
     assert code == 1
     assert "the main thread does not react" in output
     assert (project / "run" / "junit.xml").exists()

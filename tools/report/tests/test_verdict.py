@@ -133,7 +133,9 @@ def test_problems_and_the_exit_status(events, status):
         ("panic", None, DEVIATES),
         ("oops", None, DEVIATES),
         ("guest-lost", None, HOLDS),
-        ("hang", None, HOLDS),
+        ("kernel-hang", None, DEVIATES),
+        ("test-hang", None, HOLDS),
+        ("hang", None, HOLDS),  # of records from before the two were told apart
         ("panic", "a", HOLDS),
     ],
 )

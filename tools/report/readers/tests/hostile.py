@@ -46,8 +46,11 @@ FRAGMENTS = [
 LONG = ["x" * 70_000, "😀" * 9_000]
 TOPOLOGIES = ["fast", "cxl", "cxl-pair"]
 KINDS = {
-    "FAIL": ["assertion", "exception", "panic", "oops", "hang", "guest-lost", "splat", "invariant"],
-    "ERROR": ["exception", "timeout"],
+    "FAIL": [
+        *("assertion", "exception", "panic", "oops", "test-hang", "kernel-hang", "guest-lost", "splat"),
+        "invariant",
+    ],
+    "ERROR": ["exception", "test-hang", "guest-lost"],
 }
 
 text = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=20), max_size=4).map("\n".join)
