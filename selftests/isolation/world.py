@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests of this chapter share: entry points, requests, and the judgement of where pages are."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from fixtures.private import PrivateNode
 from fixtures.settling import drain, each_cpu, lost_pages
 from fixtures.testmod import where
-from helpers.nodes import Node
+from helpers.nodes import Node, vmstat
 from helpers.observed import landed
 from helpers.residency import Residency
 from helpers.testmod import Allocation, Entry, OnlineType, Ops, TestModule
@@ -134,3 +134,11 @@ def only_lowest_free(mod: TestModule, node: Node, blocks: int = 8) -> Iterator[N
     finally:
         for one in (*taken[blocks:], *fragments):
             one.free()
+
+
+def compacted(compact: Callable[[], object]) -> int:
+    """Compact an ordinary node: how many pages moved for it, whoever's. Those of a test need not be among
+    them: what lies lower goes first, and may close the holes that the test has made."""
+    before = vmstat()["pgmigrate_success"]
+    compact()
+    return vmstat()["pgmigrate_success"] - before

@@ -10,7 +10,7 @@ from fixtures.invariants import oom_expected
 from fixtures.nodes import MIB, OpenNode
 from fixtures.process import Child, ChildFactory
 from fixtures.requirement import requirement
-from helpers import kmsg, syscalls
+from helpers import syscalls
 from helpers.constants import MADV_POPULATE_WRITE, MCL_CURRENT, Mode
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.testmod import Ops
@@ -91,22 +91,6 @@ def test_who_holds_it_is_found(open_node: OpenNode, child: ChildFactory, by: str
         small.step()
         small.step()
         assert went_first(large, small) == [True, False], f"{node}"
-
-
-@requirement("SVC-09")
-@oom_expected
-def test_nobody_can_be_killed(open_node: OpenNode, child: ChildFactory) -> None:
-    """Who took it all is spared, and all else has nothing there: a matter of P, not of the machine."""
-    node = open_node(USABLE)
-    with kmsg.KernelLog.tail() as log, node.fill(leave=PAGES + SLACK, reserves=True):
-        spared = child.start(holder, "mbind", node.nid, PAGES, 2 * PAGES, oom_score_adj=-1000)
-        spared.step()
-        spared.go_on()
-        wait_until(
-            lambda: any("no killable processes" in record.text for record in log.read()), 20,
-            lambda: f"{node} is found to be exhausted, and nobody to be killed: {spared.pid} is alive",
-        )  # fmt: skip
-        spared.kill()
 
 
 @requirement("SVC-09a")
