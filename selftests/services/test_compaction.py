@@ -21,9 +21,9 @@ from helpers.wait import wait_until
 from selftests.filters.kinds import OPEN
 from selftests.isolation.world import compacted, only_lowest_free
 
-#: Of blocks wanted while no two free pages lie side by side. Not the largest, which is more than a pageblock:
-#: what fills the node cannot move, and may be in any of those.
-ORDERS = {"16-pages": 4, "huge-page": 9}
+#: Of blocks wanted while no two free pages lie side by side. Not more: what fills the node cannot move, and
+#: may be in each of its pageblocks.
+ORDER = 4
 with_and_without = pytest.mark.parametrize("opened", [False, True], ids=["without", "with"])
 
 
@@ -81,25 +81,23 @@ def fragmented(node: PrivateNode, memory: Mapping) -> None:
 
 @requirement("SVC-11a")
 @with_and_without
-@pytest.mark.parametrize("size", ORDERS)
-def test_direct(open_node: OpenNode, anon: AnonFactory, mod: TestModule, size: str, opened: bool) -> None:
+def test_direct(open_node: OpenNode, anon: AnonFactory, mod: TestModule, opened: bool) -> None:
     node = open_node(flags(opened))
-    order = ORDERS[size]
     memory = anon(16384)
     wish = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE | mod.gfp.COMP | mod.gfp.RETRY_MAYFAIL
     with node.fill(leave=memory.pages + 512):
         fragmented(node, memory)
-        while mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish & ~mod.gfp.DIRECT_RECLAIM, order=order):
+        while mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish & ~mod.gfp.DIRECT_RECLAIM, order=ORDER):
             pass  # what lies together still
         before = residency(memory).frames
 
         def had() -> bool:
-            return mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish, order=order).nid == node.nid
+            return mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish, order=ORDER).nid == node.nid
 
         def had_by_moving() -> bool:
             return had() and residency(memory).frames != before
 
-        found = f"a block of order {order}; {node.node.free_pages()} pages are free"
+        found = f"a block of order {ORDER}; {node.node.free_pages()} pages are free"
         if opened:  # the first ones may come from lists of CPUs, and compaction puts itself off at times
             wait_until(had_by_moving, 20, found)
         else:
