@@ -23,6 +23,7 @@ from tools.progress import Progress
 
 GIB = 1 << 30
 IMAGE = "arch/x86/boot/bzImage"
+UNFINISHED = ".pnode-unfinished"
 
 
 def reference(
@@ -167,18 +168,28 @@ def checked_out(
 ) -> None:
     """Build what is checked out in somebody's tree; `output` keeps its objects for the next commit.
 
-    Options that the tree does not have are not asked for. Raises BuildError when the commit is at fault,
-    UserError when the tree has been built in, which kbuild does not mix with O=, or the disk is full.
+    Options that the tree does not have are not asked for. A build that was cut short is begun anew: it can
+    leave half a file that the next make reads. Raises BuildError when the commit is at fault, UserError when
+    the tree has been built in, which kbuild does not mix with O=, or the disk is full.
     """
     if (linux / ".config").exists() or (linux / "include/config").exists():
         raise UserError(f"{linux}: a kernel was built in this tree, make O= refuses it; make mrproper first")
     plan = recipe.load(kind.localversion)
     require_space(output.parent, plan.disk_gib)
-    output.mkdir(parents=True, exist_ok=True)
+    unfinished = output / UNFINISHED
     with cache.locked(progress):
-        configure(linux, output, wanted, plan.make, log)
-        config.require_superset(wanted, output / ".config", linux, of_this_source=True)
-        compile_all(linux, output, plan, progress, log, jobs)
+        if unfinished.exists():
+            shutil.rmtree(output)
+        output.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+        try:
+            configure(linux, output, wanted, plan.make, log)
+            config.require_superset(wanted, output / ".config", linux, of_this_source=True)
+            compile_all(linux, output, plan, progress, log, jobs)
+        except BuildError:  # make came to its end, if not to a good one
+            unfinished.unlink()
+            raise
+        unfinished.unlink()
 
 
 def keep_modules(output: Path, target: Path) -> None:

@@ -127,6 +127,36 @@ def test_objects_stay_from_commit_to_commit(clone: Repository, commit: Commit, t
         (objects / "kept").touch()
 
 
+@pytest.mark.usefixtures("buildable")
+def test_objects_of_a_build_that_was_cut_short_go(
+    clone: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = clone.path / "build"
+    run = runner(tmp_path, plan("a"), result("PASS"))
+
+    def compile_half(*words: object) -> int:
+        (objects / ".manager.o.cmd").write_text("savedcmd := $(wildcard")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step.build, "compile_all", compile_half)
+        with pytest.raises(KeyboardInterrupt):
+            step.judge(JOB, clone, objects, run)
+    assert step.judge(JOB, clone, objects, run).code is Code.GOOD
+    assert not (objects / ".manager.o.cmd").exists()
+    # An end that make came to by itself leaves good objects.
+    with monkeypatch.context() as patch:
+        patch.setattr(step.build, "compile_all", fail_to_build)
+        (objects / "kept").touch()
+        assert step.judge(JOB, clone, objects, run).verdict == "no build"
+    assert step.judge(JOB, clone, objects, run).code is Code.GOOD
+    assert (objects / "kept").exists()
+
+
+def fail_to_build(*words: object) -> int:
+    raise BuildError("an error")
+
+
 def refuse(request: Request) -> Done:
     raise AssertionError("nothing to run")
 
