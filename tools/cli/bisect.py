@@ -149,6 +149,7 @@ def kept(work: workspace.Workspace, keep: bool) -> Iterator[None]:
         if keep:
             say(f"kept: {work.tree.path}, built in {work.objects}")
         else:
+            say(f"removing the worktree in {work.home}")
             work.remove()
 
 
