@@ -29,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--seed", type=int, metavar="S", help="draw the same ones again")
     what.add_argument("--each", action="store_true", help="each one once, in random order")
+    what.add_argument("--sample", action="store_true", help="one of each kind, always the same ones")
     what.add_argument("--fault", action="append", default=[], metavar="NAME", help="this one (repeatable)")
     what.add_argument("--list", action="store_true", help="show what there is, and inject nothing")
     parser.add_argument(
@@ -50,12 +51,14 @@ def execute(args: argparse.Namespace) -> int:
         for fault in known.values():
             print(f"{fault.name:<{width}}  {fault.expected:<18}  {fault.does}")
         return Exit.HOLDS
-    if args.fault and args.each:
-        raise UserError("--fault and --each exclude each other")
+    if sum(map(bool, (args.fault, args.each, args.sample))) > 1:
+        raise UserError("--fault, --each and --sample exclude each other")
     seed = args.seed if args.seed is not None else random.SystemRandom().randrange(1 << 32)
     able = scenario.possible(list(known.values()), session.say)
     if args.fault:
         faults = data.choose(known, args.fault)
+    elif args.sample:
+        faults = [fault for fault in able if fault.sample]
     else:
         faults = plan.draw(able, len(able) if args.each else args.count, seed)
     given = subject.check_paths(args.kernel, args.build)
@@ -65,14 +68,6 @@ def execute(args: argparse.Namespace) -> int:
     with rundir.new(args.output) as run_dir:
         series = runner.run(faults, where, run_dir, seed, per_session=args.per_session, told=session.say)
     return report(series, run_dir, as_json=args.json)
-
-
-def check(*, guests: int | None = None, output: Path | None = None) -> tuple[Series, Path]:
-    """Inject the sample, always the same ones: what a check has time for. Raises UserError."""
-    faults = [fault for fault in data.load().values() if fault.sample]
-    where = runner.machine(subject.reference(flavour.load()), guests or GUESTS)
-    with rundir.new(output) as run_dir:
-        return runner.run(faults, where, run_dir, seed=0), run_dir
 
 
 def report(series: Series, run_dir: Path, *, as_json: bool) -> int:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pnode check: linters, unit tests, the suite on the reference kernel, samples of faults in the kernel and in
-runs, what others read in the reports; one line sums them up."""
+"""pnode check: linters, unit tests, the suite on the reference kernel, a sample of faults, what others read
+in the reports; one line sums them up."""
 
 import argparse
 import subprocess
@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tools.chaos import seen
-from tools.cli import bounded, chaos, faults
+from tools.cli import bounded, faults
 from tools.cli.arguments import positive
 from tools.cli.certify import Request, certify
 from tools.cli.exits import Exit, worst
@@ -169,21 +168,6 @@ def independent_readers(run_dir: Path, names: Sequence[str] = ()) -> tuple[Count
     return Counts(agreed, len(results) - agreed - missing, missing), readers.status(results)
 
 
-def sample_of_chaos(args: argparse.Namespace) -> tuple[Counts, int]:
-    """Break tests, guests and kernels in a few ways, always the same: each has to be attributed to its test.
-    A fault counts as one test."""
-    print("== a sample of chaos: is each end attributed to its test?", flush=True)
-    try:
-        series, run_dir = chaos.check(guests=args.guests, output=args.output)
-    except UserError as error:
-        print(f"pnode: {error}", file=sys.stderr, flush=True)
-        return Counts(failed=1), Exit.CANNOT_RUN
-    table = seen.lines(series.rows, series.seconds, series.seed)
-    print(*table, f"results: {run_dir}", sep="\n", flush=True)
-    good = sum(row.good for row in series.rows)
-    return Counts(good, len(series.rows) - good), Exit.HOLDS if series.good else Exit.DEVIATES
-
-
 def execute(args: argparse.Namespace) -> int:
     packages.require(["browser"])  # so that no test of the page is skipped here
     total = Counts()
@@ -200,7 +184,6 @@ def execute(args: argparse.Namespace) -> int:
             parts.append(independent_readers(certified[2]))
         if broken[2] is not None:  # it has a record, and reports of its own
             parts.append(independent_readers(broken[2], ["schema"]))
-        parts.append(sample_of_chaos(args))
         total = sum((counts for counts, _ in parts), total)
         codes += [code for _, code in parts]
     print(total, flush=True)
