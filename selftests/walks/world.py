@@ -14,6 +14,7 @@ from helpers.constants import MADV_DONTNEED, MPOL_MF_MOVE, Mode
 from helpers.memory import Mapping
 from helpers.outcome import OK, outcome
 from helpers.residency import Residency, residency
+from helpers.wait import wait_until
 from selftests.migration.moves import names
 
 PAGES = 12
@@ -142,7 +143,15 @@ class World:
             # Pages that are not there say ENOENT, each its own; nobody has asked the node by then.
             assert said == "ENODEV" or (not present and said == OK), f"move_pages to {letter}: {said}: {self}"
             return {}
-        statuses = names(syscalls.move_pages(0, addrs, [target] * count, MPOL_MF_MOVE))
+        statuses: list[object] = []
+
+        def complete() -> bool:
+            """A page that somebody holds just then is left, and counted: move_pages(2) says to ask again."""
+            left, seen = syscalls.move_pages_result(0, addrs, [target] * count, MPOL_MF_MOVE)
+            statuses[:] = names(seen)
+            return left == 0
+
+        wait_until(complete, 10, lambda: f"move_pages to {letter} to be complete: {statuses}: {self}")
         span = range(first, first + count)
         wanted = ["ENOENT" if before.nodes[index] is None else target for index in span]
         assert statuses == wanted, f"move_pages to {letter}: {statuses}, not {wanted}: {self}"
