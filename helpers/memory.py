@@ -282,13 +282,14 @@ def any_nonzero(data: memoryview) -> bool:
 
 
 def _aligned(length: int, prot: int, flags: int) -> int:
-    """mmap whose address is a multiple of the huge page size: map more, unmap both ends."""
+    """mmap whose address is a multiple of the huge page size: reserve more, unmap both ends, map the rest.
+    (A part of a larger shared mapping begins at an odd offset, which is no place for a huge page.)"""
     size = thp_size()
-    start = sc.mmap(0, length + size, prot, flags)
+    start = sc.mmap(0, length + size, sc.PROT_NONE, sc.MAP_PRIVATE | sc.MAP_ANONYMOUS)
     addr = -(-start // size) * size
     if addr > start:
         sc.munmap(start, addr - start)
     tail = addr + length
     if start + length + size > tail:
         sc.munmap(tail, start + length + size - tail)
-    return addr
+    return sc.mmap(addr, length, prot, flags | sc.MAP_FIXED)
