@@ -7,7 +7,9 @@ import pytest
 
 from fixtures.knobs import KnobSetter
 from fixtures.memory import AnonFactory
+from fixtures.nodes import PrivateNode
 from fixtures.requirement import requirement
+from helpers import syscalls
 from helpers.constants import MADV_COLLAPSE, MADV_HUGEPAGE, MADV_NOHUGEPAGE
 from helpers.memory import Mapping
 from helpers.nodes import Node
@@ -50,6 +52,23 @@ def test_madvise(held: Mapping, memory_on: OnNode, ordinary_node: Node, mod: Tes
     assert outcome(control.advise, MADV_COLLAPSE) == OK, "the control"
     assert residency(control).huge_runs() == 1, f"the control: {residency(control)}"
     control.verify()
+
+
+@requirement("FLT-06")
+@pytest.mark.parametrize("index", [0, HUGE // 2, HUGE - 1], ids=["first", "middle", "last"])
+def test_madvise_with_one_page_on_the_node(
+    p: PrivateNode, memory_on: OnNode, ordinary_node: Node, index: int
+) -> None:
+    memory = memory_on(ordinary_node.nid)
+    syscalls.move_pages(0, [memory.page_addr(index)], [p.nid])
+    assert residency(memory).nodes[index] == p.nid, f"{residency(memory)}"
+    stay = Frozen(memory)
+    result = outcome(memory.advise, MADV_COLLAPSE)
+    stay.check(f"MADV_COLLAPSE: {result}")
+    assert result != OK, "MADV_COLLAPSE claims to have made a huge page"
+    # A shared mapping that begins at an odd offset of its object is no place for a huge page; the next one is.
+    tries = [outcome(memory_on(ordinary_node.nid).advise, MADV_COLLAPSE) for _ in range(3)]
+    assert OK in tries, f"the control, all of it on D: {tries}"
 
 
 def full_scans() -> int:
