@@ -13,6 +13,7 @@ from fixtures.requirement import requirement
 from helpers import syscalls
 from helpers.constants import MADV_POPULATE_WRITE, MCL_CURRENT, Mode
 from helpers.memory import PAGE_SIZE, Mapping
+from helpers.outcome import OK, outcome
 from helpers.testmod import Ops
 from helpers.wait import wait_until
 
@@ -91,6 +92,24 @@ def test_who_holds_it_is_found(open_node: OpenNode, child: ChildFactory, by: str
         small.step()
         small.step()
         assert went_first(large, small) == [True, False], f"{node}"
+
+
+def populated(nid: int, pages: int) -> str:
+    """For a child: what the kernel says when it is to have that many pages on the node."""
+    with Mapping.anonymous(pages) as memory:
+        memory.bind(Mode.BIND, [nid])
+        return outcome(memory.advise, MADV_POPULATE_WRITE)
+
+
+@requirement("SVC-09")
+@oom_expected
+def test_nobody_can_be_killed(open_node: OpenNode, child: ChildFactory) -> None:
+    """Who wants too much is spared, and nobody else has anything there: a matter of P, not of the machine.
+    Asked for in one call, which says no; a page that is touched would be tried for ever."""
+    node = open_node(USABLE)
+    with node.fill(leave=PAGES + SLACK, reserves=True):
+        assert child(populated, node.nid, 2 * PAGES, oom_score_adj=-1000) == "ENOMEM", f"{node}"
+        assert child(populated, node.nid, PAGES, oom_score_adj=-1000) == OK, f"the control, {node}"
 
 
 @requirement("SVC-09a")
