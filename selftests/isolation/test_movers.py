@@ -13,14 +13,14 @@ from fixtures.memory import AnonFactory
 from fixtures.nodes import PrivateNode, PrivateRange
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
-from helpers.constants import MADV_COLLAPSE, MADV_DONTNEED, MADV_HUGEPAGE, MADV_NOHUGEPAGE, Mode
+from helpers.constants import MADV_COLLAPSE, MADV_HUGEPAGE, MADV_NOHUGEPAGE, Mode
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
 from helpers.residency import frames, residency, residency_of
 from helpers.testmod import Kind, OnlineType, TestModule
 from helpers.wait import wait_until
 from selftests.isolation import damon
-from selftests.isolation.world import assert_untouched, compacted, only_lowest_free
+from selftests.isolation.world import assert_untouched, compacted, holes, only_lowest_free
 
 HUGE = 512  # base pages
 KHUGEPAGED = "/sys/kernel/mm/transparent_hugepage/khugepaged"
@@ -45,8 +45,7 @@ def on_node(memory: Mapping, nid: int) -> Mapping:
 def test_compaction(closed_node: PrivateNode, anon: AnonFactory, far_ordinary: Node, mod: TestModule) -> None:
     with only_lowest_free(mod, far_ordinary):
         memory = on_node(anon(8 * HUGE), far_ordinary.nid)
-    for index in range(0, memory.pages, 2):
-        memory.advise(MADV_DONTNEED, first=index, count=1)
+    holes(memory)
     moved = compacted(lambda: (far_ordinary.path / "compact").write_text("1"))
     found = residency(memory)
     assert moved, f"nothing was compacted on {far_ordinary}: {found}"

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from fixtures.private import PrivateNode
 from fixtures.settling import drain, each_cpu, lost_pages
 from fixtures.testmod import where
+from helpers.constants import MADV_DONTNEED
+from helpers.memory import Mapping
 from helpers.nodes import Node, vmstat
 from helpers.observed import landed
-from helpers.residency import Residency
+from helpers.residency import Residency, residency
 from helpers.testmod import Allocation, Entry, OnlineType, Ops, TestModule
 from helpers.testmod.results import Gfp
 from helpers.wait import wait_until
@@ -134,6 +136,18 @@ def only_lowest_free(mod: TestModule, node: Node, blocks: int = 8) -> Iterator[N
     finally:
         for one in (*taken[blocks:], *fragments):
             one.free()
+
+
+def holes(memory: Mapping) -> list[int]:
+    """Every page with an even frame is given up; the indices of the others.
+
+    Even, because compaction looks at every 32nd frame only once it has gone through a few blocks in vain.
+    """
+    frames = residency(memory).frames
+    for index, frame in enumerate(frames):
+        if frame is not None and frame % 2 == 0:
+            memory.advise(MADV_DONTNEED, first=index, count=1)
+    return [index for index, frame in enumerate(frames) if frame is not None and frame % 2]
 
 
 def compacted(compact: Callable[[], object]) -> int:

@@ -12,7 +12,7 @@ from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.pressure import SwapFactory
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
-from helpers.constants import MADV_COLD, MADV_DONTNEED, Mode
+from helpers.constants import MADV_COLD, Mode
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
 from helpers.outcome import outcome
@@ -21,7 +21,7 @@ from helpers.swap import swaps
 from helpers.testmod import Entry, NodeFlags, Ops, PteFlags, TestModule
 from helpers.wait import wait_until
 from selftests.isolation import damon
-from selftests.isolation.world import compacted, only_lowest_free, take_all
+from selftests.isolation.world import compacted, holes, only_lowest_free, take_all
 from selftests.noops.pages import Frozen, OnNode
 
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
@@ -78,8 +78,7 @@ def test_compaction_of_the_node(
     with only_lowest_free(mod, far_ordinary):
         control = anon_on(far_ordinary.nid, 4096)
     for one in (memory, control):
-        for index in range(0, one.pages, 2):
-            one.advise(MADV_DONTNEED, first=index, count=1)
+        holes(one)
     node.clear_ops()
     before = residency(memory).frames
     file = node.node.path / "compact"

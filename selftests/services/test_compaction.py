@@ -11,7 +11,7 @@ from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.requirement import requirement
 from fixtures.settling import drain
 from helpers import paths
-from helpers.constants import MADV_DONTNEED, MADV_POPULATE_WRITE, Mode
+from helpers.constants import MADV_DONTNEED, Mode
 from helpers.memory import Mapping
 from helpers.nodes import Node
 from helpers.outcome import outcome
@@ -19,7 +19,7 @@ from helpers.residency import residency
 from helpers.testmod import Callback, Entry, NodeFlags, Ops, TestModule
 from helpers.wait import wait_until
 from selftests.filters.kinds import OPEN
-from selftests.isolation.world import compacted, only_lowest_free
+from selftests.isolation.world import compacted, holes, only_lowest_free
 
 #: Of blocks wanted while no two free pages lie side by side. Not more: what fills the node cannot move, and
 #: may be in each of its pageblocks.
@@ -29,12 +29,6 @@ with_and_without = pytest.mark.parametrize("opened", [False, True], ids=["withou
 
 def flags(opened: bool) -> Ops:
     return OPEN | (Ops.COMPACTION if opened else Ops.NONE)
-
-
-def holes(memory: Mapping) -> None:
-    """Every other page is given up."""
-    for index in range(0, memory.pages, 2):
-        memory.advise(MADV_DONTNEED, first=index, count=1)
 
 
 def of_the_node(node: Node) -> None:
@@ -59,24 +53,24 @@ def test_manual(
     with only_lowest_free(mod, second_ordinary_node):
         control.bind(Mode.BIND, [second_ordinary_node.nid])
         control.touch()
-    for one in (memory, control):
-        holes(one)
+    kept, kept_on_d = holes(memory), holes(control)
     before = residency(memory).frames
     result = outcome(call, node.node)
     assert (residency(memory).frames != before) == opened, f"{result}: {residency(memory)}"
-    for index in range(1, control.pages, 4):
+    for index in kept_on_d[::2]:
         control.advise(MADV_DONTNEED, first=index, count=1)
     assert compacted(lambda: call(second_ordinary_node)), "the control: nothing was compacted on D"
-    for index in range(1, memory.pages, 2):
+    for index in kept:
         memory.verify(first=index, count=1)
 
 
-def fragmented(node: PrivateNode, memory: Mapping) -> None:
-    """Nearly all of P in use, every other page free: half of it, and no two pages side by side."""
+def fragmented(node: PrivateNode, memory: Mapping) -> list[int]:
+    """Nearly all of P in use, every other frame free, no two side by side; the indices of pages in use."""
     memory.bind(Mode.BIND, [node.nid])
-    memory.advise(MADV_POPULATE_WRITE)
-    holes(memory)
+    memory.touch()
+    kept = holes(memory)
     drain()
+    return kept
 
 
 @requirement("SVC-11a")
@@ -126,7 +120,7 @@ def test_proactive(open_node: OpenNode, anon: AnonFactory, knob: KnobSetter) -> 
     node = open_node(flags(True))
     memory = anon(16384)
     with node.fill(leave=memory.pages + 512):
-        fragmented(node, memory)
+        kept = fragmented(node, memory)
         node.reset_counters()
         before = residency(memory).frames
         knob("vm.compaction_proactiveness", 100)
@@ -137,8 +131,8 @@ def test_proactive(open_node: OpenNode, anon: AnonFactory, knob: KnobSetter) -> 
         )
         knob("vm.compaction_proactiveness", 0)
         assert residency(memory).frames != before
-    for index in range(1, memory.pages, 2):
-        memory.page(index)
+    for index in kept:
+        memory.verify(first=index, count=1)
 
 
 @requirement("SVC-11b")
