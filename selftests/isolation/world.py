@@ -139,15 +139,16 @@ def only_lowest_free(mod: TestModule, node: Node, blocks: int = 8) -> Iterator[N
 
 
 def holes(memory: Mapping) -> list[int]:
-    """Every page with an even frame is given up; the indices of the others.
+    """One page of each pair of frames is given up; the indices of the others.
 
-    Even, because compaction looks at every 32nd frame only once it has gone through a few blocks in vain.
+    Of the pairs of 32 frames the first, of the next 32 the second: once it has gone through a few blocks in
+    vain, compaction looks at every 32nd frame for free ones, and at every 8th for pages that could move.
     """
     frames = residency(memory).frames
-    for index, frame in enumerate(frames):
-        if frame is not None and frame % 2 == 0:
-            memory.advise(MADV_DONTNEED, first=index, count=1)
-    return [index for index, frame in enumerate(frames) if frame is not None and frame % 2]
+    kept = [index for index, frame in enumerate(frames) if frame is not None and (frame ^ frame >> 5) & 1]
+    for index in set(range(memory.pages)) - set(kept):
+        memory.advise(MADV_DONTNEED, first=index, count=1)
+    return kept
 
 
 def compacted(compact: Callable[[], object]) -> int:
