@@ -90,9 +90,22 @@ class Setting:
         rest = json.dumps([test.nodeid for test in tests])
         return [
             *self.selection,
+            *files(self.selection, tests, resumed=self.resumed),
             *([f"--remaining={rest}"] if self.resumed else []),
             *([f"--allowed-splats={encode(allowed)}"] if allowed else []),
         ]
+
+
+def files(selection: Sequence[str], tests: Sequence[Collected], *, resumed: bool = False) -> list[str]:
+    """Return the files that hold the tests of a choice, in order: a guest need not import all others, which
+    takes it longer than its boot. Empty for the whole suite, and where who chose has named files himself."""
+    words, chosen = iter(selection), resumed
+    for word in words:
+        if word in ("-k", "-m", "--req"):
+            chosen = bool(next(words, None)) or chosen
+        elif not word.startswith(("--repeat=", "--seed=")):
+            return []
+    return list(dict.fromkeys(test.nodeid.partition("::")[0] for test in tests)) if chosen else []
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a guest is told about the choice of tests."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tools.cli.collect import Collected
+from tools.cli.session import files
+
+TESTS = [
+    Collected(nodeid, ("ISO-01",))
+    for nodeid in (
+        "selftests/b/test_y.py::test_one[a::b]",
+        "selftests/b/test_y.py::test_two",
+        "selftests/a/test_x.py::test_three",
+    )
+]
+FILES = ["selftests/b/test_y.py", "selftests/a/test_x.py"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "told"),
+    [
+        ((), []),
+        (("--repeat=3", "--seed=1"), []),
+        (("-k", "one"), FILES),
+        (("-m", "core"), FILES),
+        (("--req", "ISO", "--repeat=3"), FILES),
+        (("-k", "-x"), FILES),
+        (("-k", "one", "selftests/a"), []),
+        (("-x",), []),
+    ],
+)
+def test_only_the_files_of_a_choice_are_imported(selection: Sequence[str], told: list[str]) -> None:
+    assert files(selection, TESTS) == told
+
+
+def test_what_is_left_of_a_run_is_a_choice() -> None:
+    assert files((), TESTS, resumed=True) == FILES
