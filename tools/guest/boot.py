@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from tools.guest import console
-from tools.guest.errors import GuestError
+from tools.guest.errors import GuestError, GuestStalled
 from tools.guest.slot import Boot, Launch, Slot, write_atomically
 
 # The guest can be used: the test module may be missing, that is for the caller to judge.
@@ -21,6 +21,9 @@ USABLE = ("ready", "nomodule")
 _POLL_SECONDS = 0.02
 # The keeper looks a few times a second.
 _EXIT_STATUS_SECONDS = 1.0
+# kernel/rcu/tree_stall.h. Seen under TCG on a crowded host, always of the second CPU, which then never gets a
+# timer interrupt again.
+_LOST_TIMER = "kthread timer wakeup didn't happen for"
 
 _HELP = {
     "noport": "the kernel has no virtio console port; it needs VIRTIO_PCI=y and VIRTIO_CONSOLE=y (built in)",
@@ -102,16 +105,24 @@ class Waiting:
             self._fail(record["state"], _HELP.get(record["state"], str(record.get("error", record))), record)
         if (reason := console.panic(text)) is not None:
             self._fail("panic", f"kernel panic: {reason}")
+        if _LOST_TIMER in text:
+            self._fail("stalled", "a timer never fired, the host is too busy", error=GuestStalled)
         return None
 
-    def _fail(self, reason: str, message: str, record: dict[str, Any] | None = None) -> None:
+    def _fail(
+        self,
+        reason: str,
+        message: str,
+        record: dict[str, Any] | None = None,
+        error: type[GuestError] = GuestError,
+    ) -> None:
         kill(self._process)
         excerpt = console.death(console.text(self.boot.console)).excerpt
         self.boot.update(
             state="dead", reason=f"{reason}: {message}", record=record, excerpt=excerpt, seconds=self._times
         )
         where = f"guest {self.boot.slot} ({self._launch.topology}, {self._launch.accel})"
-        raise GuestError(f"{where}: {message}", self.boot.console)
+        raise error(f"{where}: {message}", self.boot.console)
 
     def _exit_text(self, status: int) -> str:
         lines = (self.boot.path / "qemu.err").read_text(errors="replace").strip().splitlines()

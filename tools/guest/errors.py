@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The one error of this package that a user gets to see."""
+"""The errors of this package that a user gets to see."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ class GuestError(UserError):
     def __init__(self, message: str, console: Path | None = None) -> None:
         super().__init__(message if console is None else f"{message} (console: {console})")
         self.console = console
+
+
+class GuestStalled(GuestError):
+    """A guest lost a timer while it booted and will not come up, which is nobody's fault but a busy host's:
+    the next one will."""

@@ -19,7 +19,7 @@ from typing import Any
 from tools.guest import boot as boots
 from tools.guest import control, initramfs
 from tools.guest.accel import Accel
-from tools.guest.errors import GuestError
+from tools.guest.errors import GuestError, GuestStalled
 from tools.guest.keeper import Keeper
 from tools.guest.slot import Boot, Launch, Slot
 from tools.guest.spec import HELLO, GuestSpec, Prepared, environment, prepare
@@ -29,6 +29,8 @@ WORKER = Path(__file__).with_name("worker")
 # Seconds from start to ready record on an idle machine with a core per vCPU, and to the first byte of the
 # console.
 _DEADLINES = {"tcg": (60.0, 20.0), "kvm": (30.0, 10.0)}
+# Boots of a guest that loses a timer each time.
+_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Guest:
 def start(spec: GuestSpec, slots: int, run_dir: Path, *, first_slot: int = 0) -> Pool:
     """Boot `slots` guests at the same time and wait until all are ready.
 
-    Raises GuestError, with all guests gone, as soon as one cannot become ready.
+    Raises GuestError, with all guests gone, as soon as one cannot become ready. One that stalls is booted
+    again.
     """
     prepared = prepare(spec)
     pool = Pool(spec, prepared, [Slot(run_dir, first_slot + number) for number in range(slots)])
@@ -108,21 +111,34 @@ class Pool:
         self.close()
 
     def _boot(self, launch: Launch) -> None:
-        waiting = []
+        waiting = {}
         for slot in self.slots:
             slot.set_launch(replace(launch, env={**launch.env, "PNODE_SLOT": str(slot.index)}))
-            boot, process = self._keeper.start(slot, launch)
-            waiting.append((slot, boots.Waiting(boot, launch, process)))
+            waiting[slot.index] = self._start(slot, launch)
+        left = dict.fromkeys(waiting, _ATTEMPTS - 1)
         ready: dict[int, Guest] = {}
         while len(ready) < len(waiting):
-            for slot, guest in waiting:
-                if slot.index not in ready and (record := guest.poll()) is not None:
+            for slot in self.slots:
+                guest = waiting[slot.index]
+                try:
+                    record = guest.poll() if slot.index not in ready else None
+                except GuestStalled:
+                    if not left[slot.index]:
+                        raise
+                    left[slot.index] -= 1
+                    waiting[slot.index] = self._start(slot, launch)
+                    continue
+                if record is not None:
                     state = guest.boot.state()
                     ready[slot.index] = Guest(
                         slot.index, guest.boot, record, state["seconds"], state.get("machine")
                     )
             time.sleep(0.02)
         self.guests = [ready[slot.index] for slot in self.slots]
+
+    def _start(self, slot: Slot, launch: Launch) -> boots.Waiting:
+        boot, process = self._keeper.start(slot, launch)
+        return boots.Waiting(boot, launch, process)
 
 
 def tx(slot: Slot) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Stands in for QEMU and its guest in unit tests: same files, same socket, same first words; no kernel.
 
-fake_qemu.py ready|panic|noport|silent|refuse|chatter|worker
+fake_qemu.py ready|panic|noport|silent|refuse|chatter|stalled|stalled-once|worker
 """
 
 import ctypes
@@ -59,6 +59,8 @@ if behaviour == "refuse":
     sys.exit("qemu-system-x86_64: -machine q36: unsupported machine type")
 if behaviour != "silent":
     say("[    0.0] Linux version 6.12.0-fake\n[    1.0] Run /init as init process\n")
+if behaviour == "stalled-once":  # started in the folder of its boot
+    behaviour = "stalled" if os.path.basename(os.getcwd()) == "boot0" else "ready"
 if behaviour == "ready":
     say('[    1.9] pnode-machine: {"release":"6.12.0-fake","armed"\n[    1.9] pnode-machine: :[]}\n')
     record(**READY)
@@ -69,6 +71,8 @@ elif behaviour == "noport":
 elif behaviour == "worker":
     worker()
     sys.exit()
+elif behaviour == "stalled":
+    say("[   22.5] rcu: rcu_sched kthread timer wakeup didn't happen for 5251 jiffies! g-1175 f0x0\n")
 elif behaviour == "chatter":
     while True:
         say("[    3.0] still here\n")

@@ -44,6 +44,7 @@ def test_ready(slot: Slot, fake_launch: Make) -> None:
         ("noport", "noport", "no virtio console port; it needs VIRTIO_PCI=y and VIRTIO_CONSOLE=y"),
         ("refuse", "qemu", "QEMU ended at boot (status 1): qemu-system-x86_64: -machine q36"),
         ("silent", "silent", "printed nothing"),
+        ("stalled", "stalled", "a timer never fired, the host is too busy"),
         ("chatter", "deadline", "not ready after 1 s, last line: still here"),
     ],
 )
