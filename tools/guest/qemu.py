@@ -46,6 +46,7 @@ BOOT_ARGUMENTS = (
     "printk.devkmsg=on",  # no rate limit on what tests and init log
     "log_buf_len=1M",  # splats are looked for after a test, they must still be there
     "memhp_default_state=offline",  # nobody but the test decides what goes online
+    "tsc=reliable",  # the host's time on each vCPU; a busy host makes it look skewed, and acpi_pm is slow
     "no_timer_check",  # counts ticks against loops: a busy host under TCG fails it, and the kernel panics
     "mitigations=off",  # no part of what is certified, and costs time under TCG
     "rdinit=/init",
