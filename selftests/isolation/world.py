@@ -10,7 +10,7 @@ from fixtures.settling import drain, each_cpu, lost_pages
 from fixtures.testmod import where
 from helpers.constants import MADV_DONTNEED
 from helpers.memory import Mapping
-from helpers.nodes import Node, vmstat
+from helpers.nodes import Node, refresh_vmstat, vmstat
 from helpers.observed import landed
 from helpers.residency import Residency, residency
 from helpers.testmod import Allocation, Entry, OnlineType, Ops, TestModule
@@ -106,12 +106,14 @@ def take_all(mod: TestModule, node: Node, leave: int = 0) -> None:
     """
     gfp = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.THISNODE | mod.gfp.NOMEMALLOC
     gfp &= ~(mod.gfp.DIRECT_RECLAIM | mod.gfp.KSWAPD_RECLAIM)
-    drain()  # what is on its way home would come back later
-    for _cpu in each_cpu():
-        for order in (mod.handshake.max_order, 5, 0):
-            wanted = max(node.free_pages() - leave, 0) >> order
-            if wanted:
-                mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=gfp, order=order, count=wanted)
+    for _round in range(2):
+        drain()  # what is on its way home would come back later, and so would what CPUs have not told yet
+        refresh_vmstat()
+        for _cpu in each_cpu():
+            for order in (mod.handshake.max_order, 5, 0):
+                wanted = max(node.free_pages() - leave, 0) >> order
+                if wanted:
+                    mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=gfp, order=order, count=wanted)
 
 
 @contextmanager
