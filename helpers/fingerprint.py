@@ -50,6 +50,7 @@ class _Frames:
     count: int
     begin: re.Pattern[str]
     end: re.Pattern[str]
+    interrupted: re.Pattern[str]
     instruction: re.Pattern[str]
     skip: re.Pattern[str]
     also_skip: Mapping[str, re.Pattern[str]]  # by kind
@@ -67,6 +68,7 @@ def _rules() -> _Frames:
         count=frames["count"],
         begin=any_of(frames["begin"]),
         end=any_of(frames["end"]),
+        interrupted=any_of(frames["interrupted"]),
         instruction=any_of(frames["instruction"]),
         skip=any_of(frames["skip"]),
         also_skip={kind: any_of(expressions) for kind, expressions in frames["also_skip"].items()},
@@ -101,20 +103,24 @@ def _functions(splat: Splat) -> list[str]:
     book = _rules()
     lines = plain_lines(splat.text)
     below = _below(lines)
-    frames = list(_stack(below))
-    # An unwinder without a clue guesses every frame; that is better than nothing.
-    stack = [name for _, name, guess in frames if not guess] or [name for _, name, _ in frames]
-    first = _instruction([splat.title, *lines[: len(lines) - len(below)]])
-    told = list(dict.fromkeys([*([first] if first else []), *stack]))
     skip = [book.skip, *([book.also_skip[splat.kind]] if splat.kind in book.also_skip else [])]
-    named = [name for name in told if not any(pattern.fullmatch(name) for pattern in skip)] or told
-    return named[: book.count]
+    contexts = list(_contexts(below))
+    # An unwinder without a clue guesses every frame; that is better than nothing.
+    sure = [[name for _, name, guess in frames if not guess] for frames in contexts]
+    stacks = sure if any(sure) else [[name for _, name, _ in frames] for frames in contexts]
+    telling = [
+        [name for name in stack if not any(pattern.fullmatch(name) for pattern in skip)] for stack in stacks
+    ]
+    # An interrupt that only reports is about what it interrupted; any other is about itself.
+    stack = next(filter(None, telling), next(filter(None, stacks), []))
+    first = _instruction([splat.title, *lines[: len(lines) - len(below)]])
+    return list(dict.fromkeys([*([first] if first else []), *stack]))[: book.count]
 
 
 def stack_lines(text: str) -> list[str]:
     """The frames of a splat's stack as they stand in it, without guesses and functions that only report where
     there are others."""
-    found = list(_stack(_below(plain_lines(text))))
+    found = [frame for frames in _contexts(_below(plain_lines(text))) for frame in frames]
     sure = [(line, name) for line, name, guess in found if not guess]
     telling = [line for line, name in sure if not _rules().skip.fullmatch(name)]
     return telling or [line for line, _ in sure] or [line for line, _, _ in found]
@@ -136,16 +142,21 @@ def _instruction(lines: Sequence[str]) -> str | None:
     return _plain(title["name"]) if title else None
 
 
-def _stack(lines: Iterable[str]) -> Iterator[tuple[str, str, bool]]:
-    """Frames of the stack that begins here: line, function, and whether it is a guess. Registers of an
-    interrupted task may stand between two frames."""
+def _contexts(lines: Iterable[str]) -> Iterator[list[tuple[str, str, bool]]]:
+    """Frames of the stack that begins here, an interrupt's before those of what it interrupted: line,
+    function, and whether it is a guess. Registers may stand between two frames."""
     book = _rules()
+    frames: list[tuple[str, str, bool]] = []
     for line in lines:
         frame = _FRAME.match(line)
         if frame is not None:
-            yield line, _plain(frame["name"]), frame["guess"] is not None
+            frames.append((line, _plain(frame["name"]), frame["guess"] is not None))
+        elif book.interrupted.search(line):
+            yield frames
+            frames = []
         elif book.end.search(line):
-            return
+            break
+    yield frames
 
 
 def _plain(name: str) -> str:

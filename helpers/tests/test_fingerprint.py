@@ -43,10 +43,24 @@ KNOWN = {
         "lockdep: suspicious RCU usage",
         "__cfq_exit_single_io_context cfq_exit_queue elevator_exit blk_cleanup_queue scsi_free_queue",
     ),
+    "oom-in-a-cgroup": (
+        "OOM",
+        "mem_cgroup_out_of_memory try_charge_memcg __mem_cgroup_charge do_anonymous_page __handle_mm_fault",
+    ),
+    "rcu-stall": (
+        "RCU-stall",
+        "rcu_gp_fqs_loop rcu_gp_kthread kthread ret_from_fork ret_from_fork_asm",
+    ),
+    "soft-lockup": (
+        "soft-lockup",
+        "memcpy copy_page_from_iter_atomic generic_perform_write shmem_file_write_iter __kernel_write_iter",
+    ),
     "ubsan-shift": (
         "UBSAN: Undefined",
         "_mix_pool_bytes add_device_randomness dmi_walk_early dmi_scan_machine setup_arch",
     ),
+    # Not the functions that its interrupt came upon.
+    "warning-in-an-interrupt": ("WARNING", "hrtimer_forward dl_task_timer"),
     "warning-every-frame-a-guess": (
         "WARNING",
         "module_put gp8psk_fe_set_frontend symbol_put_addr dvb_usb_adapter_frontend_exit dvb_usb_exit",

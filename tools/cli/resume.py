@@ -19,6 +19,7 @@ from tools.errors import UserError
 from tools.guest import control
 from tools.known.judge import entries_of
 from tools.report import RunLog, finish
+from tools.report.crash import KERNEL_DEATHS
 from tools.report.events import FILE, Event, Outcome, read
 from tools.report.finishing import verdict_of
 
@@ -126,13 +127,14 @@ def same_kernel(run_dir: Path, request: Request, start: Event) -> Subject:
 
 
 def settle(log: RunLog) -> None:
-    """Give a test its result whose guest is on record as lost while it ran, where the run ended between the
-    two: it would run again, and might pass."""
+    """Give a test its result whose kernel is on record as dead while it ran, where the run ended between the
+    two: it would run again, and might pass. A guest that just went away may well have gone with the run."""
     done = {(event["topology"], event["nodeid"]) for event in log.events if event["event"] == "test"}
     plans = {event["topology"]: event for event in reversed(log.events) if event["event"] == "plan"}
     for event in list(log.events):
         key = (event.get("topology"), event.get("nodeid"))
-        if event["event"] != "guest" or event.get("state") != "lost" or key[1] is None or key in done:
+        died = event.get("state") == "lost" and event.get("kind") in KERNEL_DEATHS
+        if event["event"] != "guest" or not died or key[1] is None or key in done:
             continue
         done.add(key)
         reason, kind = event.get("reason"), event.get("kind")

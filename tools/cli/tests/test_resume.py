@@ -189,6 +189,7 @@ def test_a_blame_that_was_not_written_down_any_more(record: Any) -> None:
         {"event": "plan", "topology": "fast", "tests": ["a", "b"], "requirements": {"a": ["ISO-02"]}},
         lost | {"kind": "oops", "nodeid": "a", "reason": "BUG: x", "console": "console.log"},
         lost | {"kind": "panic", "nodeid": None, "reason": "between"},
+        lost | {"kind": "guest-lost", "nodeid": "c", "reason": "perhaps with the run"},
         {"event": "test", "topology": "fast", "nodeid": "b", "outcome": "FAIL"},
         lost | {"kind": "hang", "nodeid": "b", "reason": "has its result"},
     )
