@@ -16,6 +16,10 @@ _PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 _OOPS = re.compile(
     r"((?:BUG: |Oops: |general protection fault|kernel BUG at |divide error|stack segment|double fault).*)"
 )
+# The panic that oops=panic makes of an oops; any other speaks for itself.
+_FATAL = re.compile(r"not syncing: Fatal exception")
+# Lines of one report between two that could begin it.
+_TOGETHER = 10
 _OOM = re.compile(r"(?:Out of memory|Memory cgroup out of memory): Killed process .*?(?=, anon-rss|$)", re.M)
 _NMI = re.compile(r"NMI: Not continuing|NMI: Unknown")
 
@@ -107,13 +111,25 @@ def death(console: str) -> Death:
             return Death("over", str(over[-1].get("status", "")), end)
         return Death("silent", last_line(console), end)
     reason = (_PANIC.search(lines[stop]) or [""])[0]
-    oops = _first(lines[:stop], _OOPS)
+    oops = _oops_before(lines, stop) if _FATAL.search(lines[stop]) else None
     if oops is not None:
         reason = (_OOPS.search(lines[oops]) or [""])[0]
         return Death("oops", reason.strip(), _excerpt(lines, oops - _BEFORE))
     kind = "nmi" if _NMI.search(lines[stop]) else "panic"
     reason = reason.removeprefix("Kernel panic - not syncing: ").strip()
     return Death(kind, reason, _excerpt(lines, stop - _BEFORE))
+
+
+def _oops_before(lines: list[str], stop: int) -> int | None:
+    """Where the report begins that a panic is the end of. The kernel may have complained before, and have
+    lived on."""
+    found = [number for number, line in enumerate(lines[:stop]) if _OOPS.search(line)]
+    first = found[-1] if found else None
+    for number in reversed(found[:-1]):
+        if first is None or first - number > _TOGETHER:
+            break
+        first = number
+    return first
 
 
 def _first(lines: list[str], pattern: re.Pattern[str]) -> int | None:

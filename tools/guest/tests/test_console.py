@@ -39,6 +39,16 @@ def test_an_oops_that_became_a_panic_is_named_by_its_first_line() -> None:
     )
 
 
+def test_what_the_kernel_lived_on_after_is_not_what_it_died_of() -> None:
+    stuck = (
+        "[    5.0] watchdog: BUG: soft lockup - CPU#0 stuck for 25s! [swapper/0:1]\n" + "[    6.0] x\n" * 20
+    )
+    found = console.death(BOOT + stuck + PANIC)
+    assert (found.kind, found.text) == ("panic", "sysrq triggered crash")
+    found = console.death(BOOT + stuck + OOPS)
+    assert (found.kind, found.text[:35]) == ("oops", "BUG: kernel NULL pointer dereferenc")
+
+
 def test_a_panic_from_our_own_nmi_is_told_apart() -> None:
     assert console.death(BOOT + NMI).kind == "nmi"
 
