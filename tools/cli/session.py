@@ -28,7 +28,7 @@ from tools.guest.topology import Topology
 from tools.kernel import flavour
 from tools.kernel.flavour import Flavour
 from tools.known import Entry
-from tools.known.judge import allowed_on
+from tools.known.judge import allowed_on, for_tests
 from tools.paths import ROOT
 from tools.report import ControllerPlugin, RunLog, make_live
 
@@ -86,7 +86,7 @@ class Setting:
 
     def words(self, place: str, tests: Sequence[Collected]) -> list[str]:
         """Return what pytest is told about the choice of tests, and about the environment."""
-        allowed = self.allowed(place)
+        allowed = for_tests(self.allowed(place))
         rest = json.dumps([test.nodeid for test in tests])
         return [
             *self.selection,

@@ -19,7 +19,7 @@ from tools.guest.topology import Topology
 from tools.kernel import faults as data
 from tools.kernel.faults import Fault
 from tools.known import gather
-from tools.known.judge import allowed_on
+from tools.known.judge import allowed_on, for_tests
 from tools.report import ControllerPlugin, RunLog
 from tools.report.events import FILE, SCHEMA, Event
 from tools.report.live import Live
@@ -89,7 +89,7 @@ def run(
             argv=list(argv),
             dialect=None,
         )
-        allowed = encode(allowed_on(place.name, gather((), known), log.events[0]))
+        allowed = encode(for_tests(allowed_on(place.name, gather((), known), log.events[0])))
         words = ["--faults", plan.encode(faults, control, every), f"--allowed-splats={allowed}"]
         words += files(faults, tests, control)
         _session(place, kernel, faults, words, run_dir, log, known, guests)

@@ -27,6 +27,7 @@ class Match:
     kind         of failure (known issues) or of splat (allowed splats)
     message      a regular expression, looked for in the test's message
     splat        digests of fingerprints; text: a regular expression, looked for in the whole splat
+    during       when the splat was seen: test, boot, between
     """
 
     test: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class Match:
     message: str | None = None
     splat: tuple[str, ...] = ()
     text: str | None = None
+    during: tuple[str, ...] = ()
 
     def place(self, topology: str, run: Mapping[str, Any]) -> bool:
         """Whether it is about this topology in this run (the event run-start)."""
@@ -76,9 +78,10 @@ class Entry:
     def allowed(self) -> list[Allowed]:
         """The entry as tests apply it, once for each alternative."""
         return [
-            Allowed(self.name, self.reason, splat, self.match.text, kind)
+            Allowed(self.name, self.reason, splat, self.match.text, kind, during)
             for splat in self.match.splat or (None,)
             for kind in self.match.kind or (None,)
+            for during in self.match.during or (None,)
         ]
 
     def event(self) -> dict[str, Any]:

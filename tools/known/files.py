@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers import kmsg
+from helpers.allowed import DURING
 from helpers.catalogue import Catalogue
 from helpers.dialect import DIALECTS
 from helpers.fingerprint import DIGITS
@@ -32,10 +33,10 @@ _OPTIONAL = ("intermittent",)
 _PLACE = {"topology", "dialect", "release"}
 _KEYS = {
     KNOWN: _PLACE | {"test", "requirement", "kind", "message", "splat"},
-    ALLOWED: _PLACE | {"kind", "splat", "text"},
+    ALLOWED: _PLACE | {"kind", "splat", "text", "during"},
 }
 #: Without one of these an entry would be about everything.
-_TELLING = {KNOWN: ("test", "requirement", "message", "splat"), ALLOWED: ("splat", "text")}
+_TELLING = {KNOWN: ("test", "requirement", "message", "splat"), ALLOWED: ("splat", "text", "kind")}
 _REGULAR = ("message", "text")
 _LINK = re.compile(r"https?://\S+|<?[^\s<>@]+@[^\s<>@]+>?")
 
@@ -132,6 +133,7 @@ def _match(table: str, row: Mapping[str, Any], known: Catalogue) -> Match:
         ("topology", [*topologies.names(), "here"]),
         ("dialect", list(DIALECTS)),
         ("kind", kinds),
+        ("during", list(DURING)),
     ):
         for value in lists.get(key, ()):
             if value not in there_are:

@@ -9,12 +9,12 @@ from datetime import UTC, date, datetime
 from typing import Any, Protocol
 
 from helpers import catalogue
-from helpers.allowed import Allowed
+from helpers.allowed import TEST, Allowed
 from tools.guest.topology import DEFAULT
 from tools.known.entry import ALLOWED, KNOWN, Entry
 from tools.report.events import Event, Kind, Outcome
 
-__all__ = ["allowed_on", "entries_of", "expiring", "recognise", "stale"]
+__all__ = ["allowed_on", "entries_of", "expiring", "for_tests", "recognise", "stale"]
 
 #: Failures that say nothing about the state of the kernel: what an entry means that does not name another.
 _ORDINARY = (Kind.ASSERTION, Kind.EXCEPTION)
@@ -55,13 +55,18 @@ def entries_of(events: Iterable[Event]) -> list[Entry]:
 
 
 def allowed_on(topology: str, entries: Iterable[Entry], run: Event) -> list[Allowed]:
-    """The splats that are no finding on a topology, as tests apply them."""
+    """The splats that are no finding on a topology."""
     return [
         one
         for entry in entries
         if entry.table == ALLOWED and entry.match.place(topology, run)
         for one in entry.allowed()
     ]
+
+
+def for_tests(allowed: Iterable[Allowed]) -> list[Allowed]:
+    """Those of them that tests have to know: the others are for what is said while no test runs."""
+    return [one for one in allowed if one.during in (None, TEST)]
 
 
 def recognise(test: Test, entries: Iterable[Entry], run: Event) -> Entry | None:

@@ -107,14 +107,21 @@ class Splats:
             self._of_part(part, directory, slot, during=during, after=part.after, fatal=fatal)
 
     def _of_part(
-        self, part: Part, directory: Path, slot: int | None, *, fatal: bool, **where: object
+        self,
+        part: Part,
+        directory: Path,
+        slot: int | None,
+        *,
+        during: str,
+        fatal: bool,
+        **where: object,
     ) -> list[str]:
         bad = []
         found = kmsg.causes(kmsg.splats(records(part)))
         start = part.last - len(part.lines) + 1
         for splat in found:
             fingerprint = fingerprint_of(splat)
-            entry = first_match(self._allowed, splat, fingerprint)
+            entry = first_match(self._allowed, splat, fingerprint, during)
             row = {
                 "kind": splat.kind,
                 "what": fingerprint.what,
@@ -132,6 +139,7 @@ class Splats:
                 console=self._relative(directory / "console.log"),
                 line=start + splat.seq,
                 fatal=fatal and splat is found[-1],
+                during=during,
                 **where,
             )
             if entry is None:

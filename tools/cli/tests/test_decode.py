@@ -94,6 +94,7 @@ def test_a_session_is_told_what_is_allowed_where_it_runs(log: RunLog, tmp_path: 
         entry(ALLOWED, text="everywhere"),
         entry(ALLOWED, splat=("1" * 12, "2" * 12), topology=("fast",), release=("6.12.*",)),
         entry(ALLOWED, text="other", dialect=("v5",)),
+        entry(ALLOWED, text="no test", during=("boot", "between")),
         entry(KNOWN, requirement=("ISO",)),
     ]
     tests = [Collected("a[é]", ()), Collected("b", ())]
@@ -106,6 +107,6 @@ def test_a_session_is_told_what_is_allowed_where_it_runs(log: RunLog, tmp_path: 
         (None, "1" * 12),
         (None, "2" * 12),
     ]
-    assert len(setting.allowed("cxl")) == 1
+    assert [one.during for one in setting.allowed("cxl")] == [None, "boot", "between"]
     resumed = Setting(tmp_path, log, catalogue.load(), [], 1.0, print, resumed=True)
     assert resumed.words("fast", tests)[-1:] == [f"--remaining={json.dumps(['a[é]', 'b'])}"]

@@ -30,7 +30,7 @@ match = { requirement = "HPL", splat = "9f3c0a12bd34", kind = ["panic", "oops"] 
 reason = "old firmware"
 link = "https://example.org/1"
 expires = 2027-01-31
-match = { text = 'at mm/.*\\.c', topology = "here", release = "6.12.*" }
+match = { text = 'at mm/.*\\.c', topology = "here", release = "6.12.*", during = ["boot", "between"] }
 """
 ONE = """
 [[known]]
@@ -67,6 +67,7 @@ def test_a_good_file(write, known):
     assert (second.intermittent, second.match.kind) == (True, ("panic", "oops"))
     assert (third.table, third.name) == (ALLOWED, "known.toml: [[allowed]] 1")
     assert third.match.text == r"at mm/.*\.c"
+    assert [one.during for one in third.allowed()] == ["boot", "between"]
 
 
 def test_entries_survive_the_record(write, known):
@@ -101,6 +102,7 @@ def test_entries_survive_the_record(write, known):
         (('"hotplug"', '"hotplug", message = "("'), "is no regular expression: missing"),
         (('"hotplug"', '"hotplug", splat = "0x12"'), "splat '0x12' is no fingerprint"),
         (('"hotplug"', '"hotplug", text = "x"'), "match: unknown key 'text'"),
+        (('"hotplug"', '"hotplug", during = "boot"'), "match: unknown key 'during'"),
         (("[[known]]", "[known]"), r"write \[\[known\]\], with two brackets"),
         (("[[known]]", "[[knwon]]"), r"unknown table \[knwon\]"),
         (("[[known]]", "[[known]"), "not TOML: .*line 2"),

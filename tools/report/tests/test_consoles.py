@@ -202,6 +202,16 @@ def test_splats_that_are_allowed_at_boot(tmp_path):
     assert (event["allowed"], event["by"]) == ("old firmware", "known.toml: [[allowed]] 1")
 
 
+def test_a_splat_that_is_allowed_at_boot_is_not_in_a_test(tmp_path):
+    guests = Guests(tmp_path, [Allowed("k", "busy host", kind="soft-lockup", during="boot")])
+    stuck = "watchdog: BUG: soft lockup - CPU#0 stuck for 25s! [swapper/0:1]\n---[ end trace 0 ]---"
+    guests.console(0, lines("Linux version", stuck, start(A), testmarks.END, stuck, start(B), stuck))
+    guests.splats.place(A, 0)
+    guests.splats.guest_ended(0, B)
+    told = [(event["during"], event["allowed"]) for event in guests.events()]
+    assert told == [("boot", "busy host"), ("between", None), ("test", None)]
+
+
 def test_splats_that_tests_tell_of(tmp_path):
     guests = Guests(tmp_path)
     row = {"kind": "WARNING", "what": "WARNING", "digest": "0" * 12, "functions": ["f"], "title": "t"}
