@@ -48,7 +48,8 @@ def draw(known: Sequence[Fault], count: int, seed: int) -> list[Fault]:
 
 
 def sessions(faults: Sequence[Fault], seed: int, per_session: int = PER_SESSION) -> list[Session]:
-    """The sessions for these faults, which keep their order as far as they share one."""
+    """The sessions for these faults, in random order, so that a series that is stopped has some of each.
+    Faults that share a session keep their order."""
     dice = random.Random(seed)
     shared = [fault for fault in faults if fault.by != "run"]
     made = [
@@ -57,7 +58,7 @@ def sessions(faults: Sequence[Fault], seed: int, per_session: int = PER_SESSION)
     ]
     before, after = AROUND
     alone = [Session((*[GOOD] * before, fault, *[GOOD] * after)) for fault in faults if fault.by == "run"]
-    return [*made, *alone]
+    return dice.sample([*made, *alone], len(made) + len(alone))
 
 
 def _mixed(faults: Sequence[Fault], dice: random.Random) -> list[Fault]:

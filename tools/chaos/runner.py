@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tools.chaos import plan, scenario, seen
+from tools.chaos import plan, scenario
 from tools.chaos.data import Fault
 from tools.chaos.scenario import Machine
 from tools.chaos.seen import Row
 from tools.cli.subject import Subject
+from tools.errors import UserError
 from tools.kernel import module
 
 MODULE_SOURCES = Path(__file__).with_name("module")
@@ -27,12 +29,25 @@ class Series:
 
     rows: Sequence[Row]
     seconds: float
-    seed: int
+    seeds: Sequence[int]
+    stopped: bool = False  # before the last session
 
     @property
     def good(self) -> bool:
         """Every fault was attributed as expected."""
         return bool(self.rows) and all(row.good for row in self.rows)
+
+    def summary(self) -> dict[str, Any]:
+        """As JSON: what FILE has, and --json prints."""
+        return {
+            "good": self.good,
+            "injected": len(self.rows),
+            "attributed": sum(row.good for row in self.rows),
+            "seeds": list(self.seeds),
+            "seconds": round(self.seconds, 1),
+            "stopped": self.stopped,
+            "faults": [row.json() for row in self.rows],
+        }
 
 
 def machine(kernel: Subject, guests: int) -> Machine:
@@ -52,7 +67,8 @@ def run(
     per_session: int = plan.PER_SESSION,
     told: Callable[[str], None] = lambda text: None,
 ) -> Series:
-    """Inject the faults; the table so far is written to the run's directory after each session.
+    """Inject the faults; the table so far is written to the run's directory after each session, and is what
+    comes back when the series is interrupted.
 
     Raises UserError.
     """
@@ -60,7 +76,26 @@ def run(
     sessions = plan.sessions(faults, seed, per_session)
     for number, session in enumerate(sessions):
         told(f"session {number + 1} of {len(sessions)}: {session.injected} faults")
-        rows += scenario.run(session, where, run_dir / f"session{number:02}")
-        summary = seen.summary(rows, time.monotonic() - began, seed)
-        (run_dir / FILE).write_text(json.dumps(summary, indent=1) + "\n")
-    return Series(rows, time.monotonic() - began, seed)
+        try:
+            rows += scenario.run(session, where, run_dir / f"session{number:02}")
+        except KeyboardInterrupt:
+            told(f"interrupted in session {number + 1} of {len(sessions)}, which does not count")
+            return Series(rows, time.monotonic() - began, [seed], stopped=True)
+        last = number + 1 == len(sessions)
+        so_far = Series(rows, time.monotonic() - began, [seed], stopped=not last)
+        (run_dir / FILE).write_text(json.dumps(so_far.summary(), indent=1) + "\n")
+    return so_far
+
+
+def together(run_dirs: Sequence[Path]) -> Series:
+    """Several series as one. Raises UserError for a directory without a table."""
+    rows, seconds, seeds, stopped = list[Row](), 0.0, list[int](), False
+    for run_dir in run_dirs:
+        try:
+            told = json.loads((run_dir / FILE).read_text())
+            rows += [Row.from_json(row) for row in told["faults"]]
+            seconds, seeds = seconds + told["seconds"], [*seeds, *told["seeds"]]
+            stopped = stopped or told["stopped"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{run_dir}: no {FILE} of a series of pnode chaos in it ({error})") from error
+    return Series(rows, seconds, seeds, stopped)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from tools.chaos.data import GOOD, Fault
 from tools.chaos.plan import Session
@@ -38,6 +38,11 @@ class Row:
     def json(self) -> dict[str, Any]:
         """All of it, for --json."""
         return {**vars(self), "good": self.good}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        """The same again. Raises TypeError and KeyError for what is none."""
+        return cls(**{name: told[name] for name in cls.__dataclass_fields__})
 
 
 def compare(session: Session, events: Sequence[Event], name: str) -> list[Row]:
@@ -114,7 +119,7 @@ def problems(events: Iterable[Event], expected: Sequence[str]) -> list[str]:
     return wrong
 
 
-def lines(rows: Sequence[Row], seconds: float, seed: int) -> Iterable[str]:
+def lines(rows: Sequence[Row], seconds: float, seeds: Sequence[int]) -> Iterable[str]:
     """The table: how often each fault was injected and attributed as expected; then what was not."""
     by_fault: dict[str, list[Row]] = {}
     for row in rows:
@@ -134,16 +139,5 @@ def lines(rows: Sequence[Row], seconds: float, seed: int) -> Iterable[str]:
             for what in row.wrong:
                 yield f"      {what}"
     good = sum(row.good for row in rows)
-    yield f"{good} of {len(rows)} faults attributed as expected in {seconds:.0f} s, seed {seed}"
-
-
-def summary(rows: Sequence[Row], seconds: float, seed: int) -> Mapping[str, Any]:
-    """The same for --json."""
-    return {
-        "good": all(row.good for row in rows),
-        "injected": len(rows),
-        "attributed": sum(row.good for row in rows),
-        "seed": seed,
-        "seconds": round(seconds, 1),
-        "faults": [row.json() for row in rows],
-    }
+    told = f"seed{'s' if len(seeds) > 1 else ''} {' '.join(map(str, seeds))}"
+    yield f"{good} of {len(rows)} faults attributed as expected in {seconds:.0f} s, {told}"

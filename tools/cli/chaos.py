@@ -38,6 +38,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--per-session", type=positive, default=plan.PER_SESSION, metavar="N", help="faults in one session"
     )
+    parser.add_argument(
+        "--sum",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="show one table of several series, and inject nothing",
+    )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="where the run's directory goes (default: runs)"
@@ -51,6 +58,8 @@ def execute(args: argparse.Namespace) -> int:
         for fault in known.values():
             print(f"{fault.name:<{width}}  {fault.expected:<18}  {fault.does}")
         return Exit.HOLDS
+    if args.sum:
+        return report(runner.together(args.sum), as_json=args.json)
     if sum(map(bool, (args.fault, args.each, args.sample))) > 1:
         raise UserError("--fault, --each and --sample exclude each other")
     seed = args.seed if args.seed is not None else random.SystemRandom().randrange(1 << 32)
@@ -67,14 +76,18 @@ def execute(args: argparse.Namespace) -> int:
     session.say(f"{len(faults)} faults, seed {seed}")
     with rundir.new(args.output) as run_dir:
         series = runner.run(faults, where, run_dir, seed, per_session=args.per_session, told=session.say)
-    return report(series, run_dir, as_json=args.json)
+    status = report(series, as_json=args.json)
+    if not args.json:
+        print(f"results: {run_dir}", flush=True)
+    return status
 
 
-def report(series: Series, run_dir: Path, *, as_json: bool) -> int:
+def report(series: Series, *, as_json: bool) -> int:
     """Print the table; return the exit status."""
     if as_json:
-        print(json.dumps(seen.summary(series.rows, series.seconds, series.seed), indent=2))
+        print(json.dumps(series.summary(), indent=2), flush=True)
     else:
-        print("\n".join(seen.lines(series.rows, series.seconds, series.seed)))
-        print(f"results: {run_dir}", flush=True)
-    return Exit.HOLDS if series.good else Exit.DEVIATES
+        print("\n".join(seen.lines(series.rows, series.seconds, series.seeds)), flush=True)
+    if not series.good and series.rows:
+        return Exit.DEVIATES
+    return Exit.INCOMPLETE if series.stopped or not series.rows else Exit.HOLDS
