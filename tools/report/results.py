@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,8 @@ class Results:
         if self._exceptions is None:  # the first results come after all of them are in the record
             self._exceptions = entries_of(self._log.events)
             self._run = next((event for event in self._log.events if event["event"] == "run-start"), {})
-        known = recognise(of_event(entry), self._exceptions, self._run)
+        test = of_event(entry)
+        known = recognise(replace(test, nodeid=test.base), self._exceptions, self._run)
         return {"known": known.reason} if known is not None else {}
 
     def _ids(self, nodeid: str) -> list[str]:
