@@ -17,6 +17,7 @@ from tools.kernel import flavour
 
 COUNT = 20
 GUESTS = 2
+SAMPLE_SEED = 0  # a check does the same every time
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -80,6 +81,14 @@ def execute(args: argparse.Namespace) -> int:
     if not args.json:
         print(f"results: {run_dir}", flush=True)
     return status
+
+
+def check(*, guests: int | None = None, output: Path | None = None) -> tuple[Series, Path]:
+    """Inject the sample into runs of the reference kernel: what a check has time for. Raises UserError."""
+    faults = [fault for fault in data.load().values() if fault.sample]
+    where = runner.machine(subject.reference(flavour.load()), guests or GUESTS)
+    with rundir.new(output) as run_dir:
+        return runner.run(faults, where, run_dir, SAMPLE_SEED, told=session.say), run_dir
 
 
 def report(series: Series, *, as_json: bool) -> int:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pnode check: linters, unit tests, the suite on the reference kernel, a sample of faults, what others read
-in the reports; one line sums them up."""
+"""pnode check: linters, unit tests, the suite on the reference kernel, samples of faults in the kernel and in
+a run, what others read in the reports; one line sums them up."""
 
 import argparse
 import subprocess
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tools.cli import bounded, faults
+from tools.cli import bounded, chaos, faults
 from tools.cli.arguments import positive
 from tools.cli.certify import Request, certify
 from tools.cli.exits import Exit, worst
@@ -158,6 +158,21 @@ def sample_of_faults(args: argparse.Namespace) -> tuple[Counts, int, Path | None
     return Counts(good, len(result.rows) - good), Exit.HOLDS if result.good else Exit.DEVIATES, run_dir
 
 
+def sample_of_chaos(args: argparse.Namespace) -> tuple[Counts, int]:
+    """Break guests and tests, always the same way: each has to be told as what it is. A fault counts as one
+    test."""
+    print("== a sample of chaos: is each end told as what it was?", flush=True)
+    try:
+        series, run_dir = chaos.check(guests=args.guests, output=args.output)
+    except UserError as error:
+        print(f"pnode: {error}", file=sys.stderr, flush=True)
+        return Counts(failed=1), Exit.CANNOT_RUN
+    status = chaos.report(series, as_json=False)
+    print(f"results: {run_dir}", flush=True)
+    good = sum(row.good for row in series.rows)
+    return Counts(good, len(series.rows) - good), status
+
+
 def independent_readers(run_dir: Path, names: Sequence[str] = ()) -> tuple[Counts, int]:
     """Have others' programs read the reports of a run (default: all of them); each counts as one test, as
     skipped where it is not installed."""
@@ -178,7 +193,7 @@ def execute(args: argparse.Namespace) -> int:
     codes = [int(Exit.DEVIATES) if total.failed else int(Exit.HOLDS)]
     if not args.no_suite:
         certified, broken = suite(args), sample_of_faults(args)
-        parts = [certified[:2], broken[:2]]
+        parts = [certified[:2], broken[:2], sample_of_chaos(args)]
         print("== independent readers", flush=True)
         if certified[2] is not None:
             parts.append(independent_readers(certified[2]))
