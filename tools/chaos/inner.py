@@ -20,7 +20,7 @@ from tools.chaos import data
 from tools.chaos.host import Injector
 from tools.chaos.plan import TEST, Session
 from tools.cli import session
-from tools.cli.certify import suite_version
+from tools.cli.version import suite_version
 from tools.guest import pool
 from tools.guest import topology as topologies
 from tools.guest.errors import GuestError

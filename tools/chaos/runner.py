@@ -79,12 +79,17 @@ def run(
         try:
             rows += scenario.run(session, where, run_dir / f"session{number:02}")
         except KeyboardInterrupt:
-            told(f"interrupted in session {number + 1} of {len(sessions)}, which does not count")
-            return Series(rows, time.monotonic() - began, [seed], stopped=True)
-        last = number + 1 == len(sessions)
-        so_far = Series(rows, time.monotonic() - began, [seed], stopped=not last)
-        (run_dir / FILE).write_text(json.dumps(so_far.summary(), indent=1) + "\n")
+            told(f"interrupted in session {number + 1} of {len(sessions)}")
+            rows += scenario.until_then(session, run_dir / f"session{number:02}")
+            return _keep(Series(rows, time.monotonic() - began, [seed], stopped=True), run_dir)
+        so_far = Series(rows, time.monotonic() - began, [seed], stopped=number + 1 < len(sessions))
+        _keep(so_far, run_dir)
     return so_far
+
+
+def _keep(series: Series, run_dir: Path) -> Series:
+    (run_dir / FILE).write_text(json.dumps(series.summary(), indent=1) + "\n")
+    return series
 
 
 def together(run_dirs: Sequence[Path]) -> Series:

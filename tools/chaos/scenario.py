@@ -79,6 +79,16 @@ def run(session: Session, machine: Machine, run_dir: Path) -> list[Row]:
     return rows
 
 
+def until_then(session: Session, run_dir: Path) -> list[Row]:
+    """The rows of a session that was stopped from outside: of the faults that had their result by then. A
+    fault of the whole run has none: what has to hold for the run is not known."""
+    if any(fault.by == "run" for fault in session.faults):
+        return []
+    events = _recorded(run_dir)
+    done = {event["nodeid"] for event in events if event["event"] == "test"}
+    return [row for row in seen.compare(session, events, run_dir.name) if row.nodeid in done]
+
+
 def _inner(session: Session, machine: Machine, run_dir: Path, spec: Path, answer: Path) -> int:
     """The runner's exit status; it is killed when it does not come to its end, and that shows."""
     wanted = Spec(

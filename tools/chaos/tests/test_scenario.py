@@ -86,6 +86,18 @@ def test_guests_that_do_not_come_up_end_the_series(monkeypatch: pytest.MonkeyPat
         scenario.run(session_of("fails"), WHERE, tmp_path / "s")
 
 
+def test_a_session_that_was_stopped_has_rows_of_what_was_done(tmp_path: Path) -> None:
+    session = session_of("fails", "warn", "fails")
+    with RunLog(tmp_path / "results.jsonl") as log:
+        records(log, session, session.nodeids().index(next(n for n in session.nodeids() if "warn" in n)))
+    (row,) = scenario.until_then(session, tmp_path)
+    assert (row.fault, row.good) == ("fails", True)
+    (tmp_path / "alone").mkdir()
+    with RunLog(tmp_path / "alone" / "results.jsonl") as log:
+        records(log, session_of("kill-runner"), 2)
+    assert scenario.until_then(session_of("kill-runner"), tmp_path / "alone") == []
+
+
 def test_what_a_killed_runner_has_to_leave(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def play(session: Session, run_dir: Path, answer: Path) -> int:
         with RunLog(run_dir / "results.jsonl") as log:
