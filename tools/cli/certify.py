@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A run, from its request to its reports: tests, kernel, module, then a session for each topology."""
 
+import contextlib
 import errno
 import os
-import subprocess
 import time
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers import catalogue
-from tools.cli import collect, decode, here, rundir, session, subject
+from tools.cli import collect, decode, here, machines, rundir, session, subject
 from tools.cli.exits import Exit
 from tools.cli.list import load_catalogue, select
 from tools.cli.provenance import Provenance
 from tools.cli.subject import Subject
+from tools.cli.version import suite_version
 from tools.doctor import packages
 from tools.errors import UserError
 from tools.guest import topology as topologies
@@ -23,7 +23,6 @@ from tools.guest.topology import Topology
 from tools.kernel import flavour
 from tools.kernel.flavour import Flavour
 from tools.known import Entry, gather
-from tools.paths import ROOT
 from tools.report import RunLog, finish
 from tools.report.events import FILE, SCHEMA
 from tools.report.finishing import verdict_of
@@ -43,6 +42,7 @@ class Request:
     topologies: tuple[str, ...] = ()
     guests: int | None = None
     here: bool = False
+    machines: tuple[str, ...] = ()  # instead of this one, as --tx names them
     allow_disruptive: bool = False
     requirements: tuple[str, ...] = ()
     selection: tuple[str, ...] = ()  # arguments for pytest
@@ -85,15 +85,24 @@ def certify(request: Request) -> Done:
     for selector in request.requirements:
         select(known, selector)
     exceptions = gather(request.known, known)
-    given = (
-        here.subject(request.build)
-        if request.here
-        else subject.check_paths(request.kernel, request.build, request.flavour)
-    )
+    with contextlib.ExitStack() as stack:
+        if request.machines:
+            given: Subject | None = stack.enter_context(machines.lent(request.machines, request.build))
+        elif request.here:
+            given = here.subject(request.build)
+        else:
+            given = subject.check_paths(request.kernel, request.build, request.flavour)
+        return certify_kernel(request, given, known, exceptions)
+
+
+def certify_kernel(
+    request: Request, given: Subject | None, known: catalogue.Catalogue, exceptions: Sequence[Entry]
+) -> Done:
+    """Do a run of this kernel, None for the reference kernel. Raises UserError when it cannot begin."""
     plan = plan_tests(request)
     if not request.here:
         packages.require(["qemu-cxl" if any(place.tree for place in plan.places) else "qemu"])
-    if given and given.build_dir is None:
+    if given and given.build_dir is None and not request.machines:
         session.refuse_kernel_alone(given, plan.places[0], plan.flavour)
     with rundir.new(request.output) as run_dir:
         kernel = given or subject.reference(plan.flavour)
@@ -179,15 +188,6 @@ def start_event(
     }
 
 
-def suite_version() -> str:
-    """Return the version of this suite: of the project, and of the commit where there is one."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    described = subprocess.run(
-        ["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True
-    )
-    return f"{project}+{described.stdout.strip()}" if described.returncode == 0 else str(project)
-
-
 def run_sessions(
     request: Request, plan: Plan, kernel: Subject, module: Path, setting: session.Setting
 ) -> UserError | None:
@@ -202,6 +202,9 @@ def run_sessions(
 
     name = here.NAME
     try:
+        if isinstance(kernel, machines.LentKernel):
+            machines.run(kernel, plan.tests[name], setting, request.allow_disruptive)
+            return None
         if request.here:
             here.run(module, plan.tests[name], setting, request.allow_disruptive)
             return None

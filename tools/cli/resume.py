@@ -11,9 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tools.cli import collect, here, session
-from tools.cli.certify import Done, Plan, Request, plan_tests, run_all, suite_version
+from tools.cli.certify import Done, Plan, Request, plan_tests, run_all
 from tools.cli.list import load_catalogue
 from tools.cli.subject import Subject, cached, check_paths
+from tools.cli.version import suite_version
 from tools.doctor import packages
 from tools.errors import UserError
 from tools.guest import control
@@ -105,6 +106,8 @@ def same_kernel(run_dir: Path, request: Request, start: Event) -> Subject:
     """Return the kernel that the run began with. Raises UserError when it is not there any more."""
     begun: Mapping[str, str] = start.get("kernel") or {}
     wanted = begun.get("image_sha256")
+    if request.machines:
+        raise UserError(f"{run_dir} cannot be resumed: it ran on machines of others (--tx); start a new run")
     if request.here:
         kernel: Subject | None = here.subject(request.build)
     elif request.kernel or request.build:

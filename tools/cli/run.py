@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.cli import kernel as kernel_verb
-from tools.cli import main, provenance, resume
+from tools.cli import machines, main, provenance, resume
 from tools.cli.arguments import positive
 from tools.cli.certify import DEADLINE, Request, certify
 from tools.errors import UserError
+from tools.guest import topology
 from tools.kernel.flavour import DEFAULT
 from tools.report.kcidb import DEFAULT_ORIGIN
 
@@ -29,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="kind of guest (repeatable; default: all)",
+        help=f"kind of guest (repeatable; default: {', '.join(topology.DEFAULT)})",
     )
     where.add_argument(
         "--guests", type=positive, metavar="N", help="guests at a time (default: by cores and memory)"
@@ -37,6 +38,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--here", action="store_true", help="on this booted machine instead of a guest; needs root"
     )
+    where.add_argument(
+        "--tx", action="append", default=[], metavar="SPEC",
+        help=f"with --here: on this machine instead, {machines.FORM} (repeatable; tools/bots/ssh/README.md)",
+    )  # fmt: skip
     where.add_argument(
         "--allow-disruptive", action="store_true", help="with --here: tests that can harm others, too"
     )
@@ -91,6 +96,8 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
         raise UserError(
             "--here runs on this machine: --kernel, --flavour, --topology and --guests make no sense with it"
         )
+    if args.tx and not args.here:
+        raise UserError("--tx is for --here: guests are started here")
     if args.allow_disruptive and not args.here:
         raise UserError("--allow-disruptive is for --here; in a guest every test runs anyway")
     return Request(
@@ -100,6 +107,7 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
         topologies=tuple(dict.fromkeys(args.topology)),
         guests=args.guests,
         here=args.here,
+        machines=tuple(args.tx),
         allow_disruptive=args.allow_disruptive,
         requirements=tuple(args.req),
         selection=tuple(selection(args)),

@@ -31,6 +31,7 @@ from tools.known import Entry
 from tools.known.judge import allowed_on, for_tests
 from tools.paths import ROOT
 from tools.report import ControllerPlugin, RunLog, make_live
+from tools.report.rescue import Kill, kill_guest
 
 QEMU_OVERHEAD = 256 << 20  # bytes of a QEMU beside its guest's memory, measured under TCG
 MEMORY_SHARE = 0.8  # of what is available now; the rest is for the host
@@ -62,9 +63,15 @@ class Setting:
     resumed: bool = False  # only the tests that are left run
 
     def plugin(
-        self, place: str, accel: str | None, tests: Sequence[Collected], pace: float = 1.0
+        self,
+        place: str,
+        accel: str | None,
+        tests: Sequence[Collected],
+        pace: float = 1.0,
+        kill: Kill = kill_guest,
     ) -> ControllerPlugin:
-        """Return what turns a session into events; a slow machine gets `pace` times the time."""
+        """Return what turns a session into events; a slow machine gets `pace` times the time, and `kill` ends
+        the worker of a slot."""
         return ControllerPlugin(
             self.log,
             self.catalogue,
@@ -77,6 +84,7 @@ class Setting:
             patience=pace,
             requirements={test.nodeid: list(test.requirements) for test in tests},
             allowed=self.allowed(place),
+            kill=kill,
         )
 
     def allowed(self, place: str) -> list[Allowed]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from helpers import catalogue
 from helpers.allowed import encode
 from tools.cli import collect, rundir, session
-from tools.cli.certify import suite_version
 from tools.cli.subject import Subject
+from tools.cli.version import suite_version
 from tools.errors import UserError
 from tools.faults import matrix, plan
 from tools.faults.matrix import Matrix
