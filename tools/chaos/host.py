@@ -98,6 +98,7 @@ def _no_replacement(boot: Boot, run_dir: Path) -> None:
 
 _STRIKES: dict[str, Callable[[Boot, Path], None]] = {
     "kill-qemu": _signal_qemu(signal.SIGKILL),
+    "terminate-qemu": _signal_qemu(signal.SIGTERM),
     "stop-qemu": _signal_qemu(signal.SIGSTOP),
     "kill-wrapper": _signal_wrapper(signal.SIGKILL),
     "stop-wrapper": _signal_wrapper(signal.SIGSTOP),

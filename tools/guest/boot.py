@@ -170,6 +170,10 @@ def note_exit(boot: Boot, status: int) -> None:
         write_atomically(boot.path / "qemu.exit", f"{status}\n")
 
 
+#: QEMU says so, and ends with status 0, as when its machine has reset.
+_TERMINATED = "terminating on signal "
+
+
 def _end_of_qemu(boot: Boot) -> str:
     """The reason of a guest whose kernel did not die: qemu (something outside ended it), reboot (asked for by
     a program), or reset (the machine ended by itself, as by a triple fault)."""
@@ -186,6 +190,8 @@ def _end_of_qemu(boot: Boot) -> str:
         return f"qemu: killed by {signal.Signals(-status).name}{said}"
     if status:
         return f"qemu: ended with status {status}{said}"
+    if _TERMINATED in said:
+        return f"qemu: {_TERMINATED}{said.partition(_TERMINATED)[2]}"
     last = console.last_line(console.text(boot.console))
     if last.startswith("reboot: "):
         return last

@@ -27,7 +27,7 @@ _ANSWERS = {
     *(name for name, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, OSError)),
     *("UnplugError", "CxlError", "ChildDied", "ChildTimeout"),
 }
-_SPLAT = re.compile(r"\b(splat|taint(ed)?|kernel log)\b", re.IGNORECASE)
+_SPLAT = re.compile(r"\b(splat\b|taint(ed)?\b|kernel log: )", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -335,6 +335,6 @@ def powers_off() -> None:
     libc.reboot(POWER_OFF)
 
 
-kill_qemu = stop_qemu = kill_wrapper = stop_wrapper = waits
+kill_qemu = terminate_qemu = stop_qemu = kill_wrapper = stop_wrapper = waits
 kill_runner = interrupt_runner = no_replacement = waits
 full_disk = waits_a_little

@@ -156,6 +156,14 @@ def test_a_guest_whose_kernel_did_not_die(slot: Slot, status: int, console: str,
     assert boots.finish(boot)["reason"] == reason
 
 
+def test_a_qemu_that_was_told_to_end_is_no_reset(slot: Slot) -> None:
+    boot = slot.new_boot({})
+    boot.console.write_text("[ 1.0] fine\n")
+    (boot.path / "qemu.err").write_text("qemu-system-x86_64: terminating on signal 15 from pid 1 (init)\n")
+    boots.note_exit(boot, 0)
+    assert boots.finish(boot)["reason"] == "qemu: terminating on signal 15 from pid 1 (init)"
+
+
 def test_the_oom_killer_is_named(slot: Slot) -> None:
     boot = slot.new_boot({})
     boot.console.write_text(

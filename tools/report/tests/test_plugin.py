@@ -121,6 +121,12 @@ def splat():
 def test_leaks(leaky): pass
 @requirement("HPL-03")
 def test_splats(splat): pass
+@pytest.fixture
+def overflow():
+    yield
+    raise InvariantError("the kernel log overflowed during the test, so splats may be missed")
+@requirement("HPL-03")
+def test_overflows(overflow): pass
 @requirement("HPL-03")
 def test_leaks_and_more(leaky, other): pass
 @pytest.fixture
@@ -147,6 +153,7 @@ EXPECTED = {
     "test_fixture_breaks": ("ERROR", "exception"),
     "test_leaks": ("FAIL", "invariant"),
     "test_splats": ("FAIL", "splat"),
+    "test_overflows": ("FAIL", "invariant"),
     "test_leaks_and_more": ("FAIL", "invariant"),
     "test_skips": ("SKIP", None),
     "test_expected": ("FAIL", "assertion"),
@@ -171,7 +178,7 @@ def test_each_way_to_end_has_its_outcome_and_kind(project, here):
     assert len(events(project, "test-start")) == len(EXPECTED)
     assert "test session starts" not in output, "pytest's own report belongs into its log"
     assert "page on node 1" in (project / "run" / "pytest-fast.log").read_text()
-    assert "2 passed, 7 failed, 1 skipped, 3 errors" in output
+    assert "2 passed, 8 failed, 1 skipped, 3 errors" in output
 
 
 def test_a_run_where_everything_holds(project):
