@@ -64,7 +64,9 @@ def check(*, guests: int | None = None, output: Path | None = None) -> tuple[Mat
     """Arm the sample on the reference kernel: what a check has time for. Raises UserError."""
     known = load_catalogue()
     chosen = plan.choose(data.load(known), (), everything=False)
-    return session.run(chosen, subject.reference(flavour.load()), known, guests=guests, output=output)
+    return session.run(
+        chosen, subject.reference(flavour.load()), known, guests=guests, output=output, argv=["faults"]
+    )
 
 
 def report(result: Matrix, run_dir: Path, *, as_json: bool) -> int:

@@ -3,14 +3,19 @@
 programs read those that are there."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from tools.cli import provenance
+from helpers.catalogue import Catalogue
+from tools.cli import faults, provenance
 from tools.cli.list import load_catalogue
 from tools.errors import UserError
+from tools.faults.matrix import Matrix, recorded
+from tools.kernel import faults as faults_of_kernel
 from tools.known import gather
 from tools.report import finish, readers
-from tools.report.events import FILE
+from tools.report.events import FILE, read
+from tools.report.readers.record import SchemaReader
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +45,9 @@ def execute(args: argparse.Namespace) -> int:
     if not (args.run / FILE).is_file():
         raise UserError(f"{args.run}: no {FILE} in it; give the directory of a run")
     catalogue = load_catalogue()
+    matrix = recorded(read(args.run / FILE).events, args.run, faults_of_kernel.load(catalogue))
+    if matrix is not None:
+        return of_faults(args, matrix, catalogue)
     if not (args.check or args.reader):
         return finish(
             args.run,
@@ -52,6 +60,25 @@ def execute(args: argparse.Namespace) -> int:
         raise UserError(
             "--check reads the reports as they are: --known, --kcidb-origin and --files-url make others"
         )
-    results = readers.check(args.run, args.reader, catalogue)
+    return have_read(args, args.reader, catalogue)
+
+
+def of_faults(args: argparse.Namespace, matrix: Matrix, catalogue: Catalogue) -> int:
+    """A run that breaks the kernel on purpose: its report is the matrix, and its record is all there is to
+    read."""
+    if args.kcidb_origin or args.files_url or args.known:
+        raise UserError(f"{args.run} is a run of pnode faults: there is no kernel to report about in it")
+    if not matrix.rows:
+        raise UserError(f"{args.run} is a run of pnode faults that ended before a fault was planned")
+    if not (args.check or args.reader):
+        return faults.report(matrix, args.run, as_json=False)
+    if others := [name for name in args.reader if name != SchemaReader.name]:
+        raise UserError(f"{args.run} is a run of pnode faults: it has a record only, nothing for {others[0]}")
+    return have_read(args, [SchemaReader.name], catalogue)
+
+
+def have_read(args: argparse.Namespace, names: Sequence[str], catalogue: Catalogue) -> int:
+    """Have others read what is there, and say what came of it."""
+    results = readers.check(args.run, names, catalogue)
     print("\n".join(readers.lines(results)), flush=True)
-    return readers.status(results, args.reader)
+    return readers.status(results, names)

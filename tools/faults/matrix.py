@@ -96,6 +96,30 @@ def build(faults: Sequence[Fault], events: Iterable[Event], run_dir: Path) -> Ma
     return Matrix([_row(fault, found.get(PREFIX + fault.name), run_dir) for fault in faults])
 
 
+def recorded(events: Sequence[Event], run_dir: Path, faults: Mapping[str, Fault]) -> Matrix | None:
+    """The matrix of a run from its record; None for a run of another kind. One that was cut short is joined
+    now: what has no result is lost. `faults` are all there are, by name."""
+    told = [event for event in events if event["event"] == "faults"]
+    if told:
+        return Matrix([_row_of(row) for row in told[-1]["rows"]], float(told[-1]["seconds"]))
+    planned = [name for event in events if event["event"] == "plan" for name in event["tests"]]
+    names = [name.removeprefix(PREFIX) for name in planned if name.startswith(PREFIX)]
+    if not names:
+        begun = next((event for event in events if event["event"] == "run-start"), {})
+        return Matrix() if list(begun.get("argv") or ())[:1] == ["faults"] else None
+    unknown = [Row(name, Fate.LOST, note="no such fault any more") for name in names if name not in faults]
+    found = build([faults[name] for name in names if name in faults], events, run_dir)
+    times = [float(event["time"]) for event in events]
+    return Matrix([*found.rows, *unknown], round(max(times) - min(times), 1))
+
+
+def _row_of(told: Mapping[str, Any]) -> Row:
+    fields: dict[str, Any] = {name: told[name] for name in Row.__dataclass_fields__ if name in told}
+    fields |= {"fate": Fate(told["fate"]), "reds": tuple(Red(**red) for red in told["reds"])}
+    fields |= {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}
+    return Row(**fields)
+
+
 def _row(fault: Fault, event: Event | None, run_dir: Path) -> Row:
     if event is None:
         return Row(fault.name, Fate.LOST, note="no result; the guest was lost before it began")

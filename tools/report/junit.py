@@ -48,7 +48,8 @@ def case_names(tests: Iterable[TestVerdict]) -> dict[tuple[str, str], tuple[str,
 
 
 class _Suite(TestSuite):  # type: ignore[misc]  # junit-xml has no type information
-    """A suite whose cases have properties of their own, in `case.pnode_properties`."""
+    """A suite whose cases have properties of their own, in `case.pnode_properties`, and failures that are
+    known."""
 
     def build_xml_doc(self, encoding: str | None = None) -> ET.Element:
         document: ET.Element = super().build_xml_doc(encoding)
@@ -58,6 +59,9 @@ class _Suite(TestSuite):  # type: ignore[misc]  # junit-xml has no type informat
                 ET.SubElement(properties, "property", {"name": name, "value": value})
             if len(properties):
                 element.insert(0, properties)
+            skipped = element.find("skipped")
+            if skipped is not None and ("outcome", str(Outcome.KNOWN)) in case.pnode_properties:
+                skipped.set("type", "known")  # a reason to skip can begin with the same words
         return document
 
 

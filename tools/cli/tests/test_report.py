@@ -96,3 +96,40 @@ def test_check_counts_each_reader(
     ]
     monkeypatch.setattr(readers, "check", lambda run_dir, names: [results[0], results[2]])
     assert check.independent_readers(tmp_path, ["schema"]) == (check.Counts(1, 0, 1), 0)
+
+
+@pytest.fixture
+def faults_run(tmp_path: Path) -> Path:
+    """A run of pnode faults: one fault, survived."""
+    row = {"fault": "gate-bulk", "fate": "survived", "reds": [], "green": [], "unclean": [], "seconds": 1.0}
+    events = [
+        {
+            "event": "run-start",
+            "time": 1.0,
+            "schema": 1,
+            "run": "r",
+            "argv": ["faults"],
+            "topologies": ["fast"],
+        },
+        {"event": "faults", "time": 2.0, "rows": [row], "seconds": 1.0},
+    ]
+    (tmp_path / "results.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    return tmp_path
+
+
+def test_the_report_of_a_run_of_faults_is_its_matrix(
+    faults_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(faults_run) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:2] == ["gate-bulk", "survived"]
+    assert "1 faults armed: 0 caught, 1 survived" in lines[-2]
+    assert [path.name for path in faults_run.iterdir()] == ["results.jsonl"], "it is no suite"
+
+
+def test_a_run_of_faults_has_a_record_to_read(faults_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report(faults_run, "--check")
+    (line,) = capsys.readouterr().out.splitlines()[:1]
+    assert line.startswith("results.jsonl: jsonschema")
+    with pytest.raises(UserError, match="it has a record only, nothing for tap"):
+        report(faults_run, "--reader", "tap")

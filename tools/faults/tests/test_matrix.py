@@ -101,3 +101,24 @@ def test_the_table_says_what_people_want_to_know() -> None:
     assert "gate-bulk  caught    ISO-02; control red  (2 s)" in text
     assert "over-caught: c: c says so" in text
     assert "1 faults armed: 1 caught; 1 control tests, 1 faults over-caught; 1:23 min" in text
+
+
+def test_a_matrix_comes_back_from_the_record(tmp_path: Path) -> None:
+    events = [
+        {"event": "plan", "time": 1.0, "tests": ["faults::gate-bulk"]},
+        event(ran("b", "ISO-02", "failed"), time=3.0),
+    ]
+    known = {"gate-bulk": FAULT}
+    made = matrix.build([FAULT], events, tmp_path)
+    told = json.loads(json.dumps([row.json() for row in made.rows]))
+    ended = {"event": "faults", "time": 4.0, "rows": told, "seconds": 2.0}
+    assert matrix.recorded([*events, ended], tmp_path, known) == matrix.Matrix(made.rows, 2.0)
+    assert matrix.recorded(events, tmp_path, known) == matrix.Matrix(made.rows, 2.0), "it was cut short"
+    (lost,) = (matrix.recorded(events[:1], tmp_path, known) or matrix.Matrix()).rows
+    assert lost.fate is Fate.LOST
+
+
+def test_a_record_of_another_kind_has_no_matrix(tmp_path: Path) -> None:
+    events = [{"event": "run-start", "argv": ["run"]}, {"event": "plan", "tests": ["selftests/a.py::test"]}]
+    assert matrix.recorded(events, tmp_path, {}) is None
+    assert matrix.recorded([{"event": "run-start", "argv": ["faults"]}], tmp_path, {}) == matrix.Matrix()

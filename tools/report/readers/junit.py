@@ -66,7 +66,7 @@ def _word(case: Any) -> str:
         return {"flaky": str(Outcome.FLAKY), "deviation": DEVIATION}.get(result.type, str(Outcome.FAIL))
     if isinstance(result, Error):
         return str(Outcome.MISS if result.type == "miss" else Outcome.ERROR)
-    return str(Outcome.KNOWN if str(result.message).startswith("KNOWN: ") else Outcome.SKIP)
+    return str(Outcome.KNOWN if result.type == "known" else Outcome.SKIP)
 
 
 def _properties(seen: Seen, name: str, word: str, case: Any) -> None:

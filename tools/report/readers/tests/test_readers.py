@@ -208,3 +208,16 @@ def test_a_kunit_that_breaks_has_not_agreed(run_dir, monkeypatch):
     (one,) = check(run_dir, ["kunit"], CATALOGUE)
     assert one.differences == ("cannot be read: ValueError: it broke: RuntimeError: too new",)
     assert status([one]) == 1
+
+
+def test_a_reason_to_skip_that_begins_like_a_known_failure(there, tmp_path):
+    name = "selftests/isolation/test_gate.py::test_full"
+    events = [
+        {"event": "run-start", "time": 1.0, "schema": 1, "run": "r", "topologies": ["fast"], "argv": ["run"]},
+        {"event": "plan", "time": 1.0, "topology": "fast", "tests": [name], "requirements": {name: ["ISO-02"]}},
+        {"event": "test", "time": 2.0, "topology": "fast", "nodeid": name, "outcome": "SKIP", "kind": None,
+         "requirements": ["ISO-02"], "message": "KNOWN: no such zone", "duration": 0.1},
+    ]  # fmt: skip
+    source = "".join(json.dumps(event) + "\n" for event in events).encode()
+    names = tuple(name for name in there if name != "schema")  # the record is shortened to what matters here
+    assert {one.tests for one in agreed(reported(tmp_path, source), names)} == {1}
