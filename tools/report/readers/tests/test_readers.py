@@ -214,7 +214,8 @@ def test_a_reason_to_skip_that_begins_like_a_known_failure(there, tmp_path):
     name = "selftests/isolation/test_gate.py::test_full"
     events = [
         {"event": "run-start", "time": 1.0, "schema": 1, "run": "r", "topologies": ["fast"], "argv": ["run"]},
-        {"event": "plan", "time": 1.0, "topology": "fast", "tests": [name], "requirements": {name: ["ISO-02"]}},
+        {"event": "plan", "time": 1.0, "topology": "fast", "tests": [name],
+         "requirements": {name: ["ISO-02"]}},
         {"event": "test", "time": 2.0, "topology": "fast", "nodeid": name, "outcome": "SKIP", "kind": None,
          "requirements": ["ISO-02"], "message": "KNOWN: no such zone", "duration": 0.1},
     ]  # fmt: skip
