@@ -2,10 +2,13 @@
 """What LAVA is told of a run, by commands that only write down what they are given."""
 
 import os
+from itertools import pairwise
 
 import pytest
+from ruamel.yaml import YAML
 
-from tools.bots.tests.conftest import DEVIATES, KNOWN, PASSES, Played, program
+from tools.bots.tests.conftest import BOTS, DEVIATES, KNOWN, PASSES, Played, program
+from tools.guest import qemu, topology
 
 SCRIPT = "lava/private-nodes.sh"
 
@@ -22,6 +25,21 @@ def told(played: Played, status: int, tap: str | None) -> list[str]:
     assert (done.returncode, done.stderr) == (0, "")
     assert played.told == ["run", "--output", "results", "--topology", "fast"]
     return (played.directory / "lava").read_text().splitlines()
+
+
+def test_the_machine_of_the_job_for_qemu_is_a_topology_of_ours() -> None:
+    job = YAML(typ="safe").load(BOTS / "lava/job-qemu.yaml")
+    context = job["context"]
+    given = {word for option in context["extra_options"] for word in option.split()}
+    fast = topology.load("fast")
+    ours = qemu.machine(fast, "tcg")
+    memory = [word for flag, word in pairwise(ours) if flag in ("-object", "-numa", "-smp")]
+    assert set(memory) <= given
+    assert f"{context['memory']}M" in ours
+    assert any(word.startswith(f"{context['machine']},") for word in ours)
+    (append,) = [action["deploy"]["images"]["kernel"]["image_arg"] for action in job["actions"][:1]]
+    boot = qemu.kernel_command_line(fast).split()
+    assert {word for word in boot if word.startswith("mem")} <= set(append.strip('"').split())
 
 
 def test_tests_are_cases_in_a_set_for_each_group(played: Played) -> None:
