@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,11 +89,11 @@ class Lease:
             self.process.wait()
 
 
-def borrow(machine: Machine, build: Path | None, seconds: float = SECONDS) -> Lease:
-    """Have a machine made ready. Raises UserError with ssh's reason, or the machine's own."""
+def ask(machine: Machine, build: Path | None) -> subprocess.Popen[str]:
+    """Begin to make a machine ready."""
     words = [machine.python, "-P", "-m", "tools.cli.lend", *(["--build", str(build)] if build else [])]
     command = f"cd {shlex.quote(str(ROOT))} && PYTHONPATH=. exec {shlex.join(words)}"
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [*machine.ssh(), command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -101,6 +101,10 @@ def borrow(machine: Machine, build: Path | None, seconds: float = SECONDS) -> Le
         text=True,
         start_new_session=True,  # ^C is for the run, which gives the machine back
     )
+
+
+def answer(machine: Machine, process: subprocess.Popen[str], seconds: float = SECONDS) -> Lease:
+    """Wait until it is ready. Raises UserError with ssh's reason, or the machine's own."""
     assert process.stdout is not None
     timer = threading.Timer(seconds, process.kill)
     timer.start()
@@ -121,12 +125,18 @@ def borrow(machine: Machine, build: Path | None, seconds: float = SECONDS) -> Le
 
 def _why(machine: Machine, process: subprocess.Popen[str], line: str, seconds: float) -> str:
     """Why there was no record."""
+    if line:
+        process.kill()
+        process.communicate()
+        return (
+            f"it says {line.strip()!r} before anything else; a shell that nobody sits at must print nothing"
+        )
     try:
         _, messages = process.communicate(timeout=GONE_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         _, messages = process.communicate()
-    said = [text.strip() for text in (line + messages).splitlines() if text.strip()]
+    said = [text.strip() for text in messages.splitlines() if text.strip()]
     last = said[-1] if said else f"status {process.returncode}"
     if process.returncode == -signal.SIGKILL:
         return f"not ready within {seconds:g} s"
@@ -156,8 +166,15 @@ def lent(options: Sequence[str], build: Path | None) -> Iterator[LentKernel]:
     leases: list[Lease] = []
     try:
         session.say(f"waiting for {len(machines)} {'machine' if len(machines) == 1 else 'machines'}")
+        asked = [ask(machine, build) for machine in machines]
         with ThreadPoolExecutor(len(machines)) as pool:
-            waiting = [pool.submit(borrow, machine, build) for machine in machines]
+            waiting = [pool.submit(answer, *pair) for pair in zip(machines, asked, strict=True)]
+            try:
+                wait(waiting)
+            except BaseException:  # ^C: then nobody has to wait for a machine that does not answer
+                for process in asked:
+                    process.kill()
+                raise
         errors = [done.exception() for done in waiting]
         leases += [done.result() for done in waiting if done.exception() is None]
         if error := next(filter(None, errors), None):
@@ -228,4 +245,4 @@ def leave(run_dir: Path, slot: int, reason: str, *, last_words: bool) -> None:
         os.kill(int((far.folder(run_dir.absolute(), slot) / "pid").read_text()), signal.SIGKILL)
 
 
-__all__ = ["FORM", "LentKernel", "Machine", "borrow", "lent", "parse", "run"]
+__all__ = ["FORM", "LentKernel", "Machine", "lent", "parse", "run"]

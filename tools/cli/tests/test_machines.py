@@ -151,6 +151,14 @@ def test_a_machine_that_goes_is_not_asked_again_and_the_others_go_on(lab: Path, 
     assert "could not be replaced" in problem
 
 
+def test_a_shell_that_talks_is_told(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "talks").write_text("#!/bin/sh\necho Welcome!\nsleep 60\n")
+    (tmp_path / "talks").chmod(0o755)
+    done = run(tmp_path, [f"ssh=lab//python={tmp_path / 'talks'}//ssh_config={lab / 'good'}"])
+    assert done.returncode == 2
+    assert "it says 'Welcome!' before anything else" in done.stderr
+
+
 def test_machines_with_two_kernels_are_refused(lab: Path, tmp_path: Path) -> None:
     config = f"ssh_config={lab / 'good'}"
     specs = [f"ssh=lab//python={played(tmp_path / v, f'6.12.0 #{v}')}//{config}" for v in "12"]
