@@ -139,7 +139,7 @@ class Workers:
         with self._lock:
             return self._finished.get(node)
 
-    def refusal(self, patience: float = 5.0) -> str | None:
+    def refusal(self, patience: float = 30.0) -> str | None:
         """The usage error with which a worker refused to collect, None when none did.
 
         It does not travel as an event: the worker says goodbye first and raises afterwards.
