@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """pnode check: linters, unit tests, the suite on the reference kernel, samples of faults in the kernel and in
-a run, what others read in the reports; one line sums them up."""
+a run, what it costs, what others read in the reports; one line sums them up."""
 
 import argparse
 import subprocess
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tools.bench import limits, split
 from tools.cli import bounded, chaos, faults
 from tools.cli.arguments import positive
 from tools.cli.certify import Request, certify
@@ -22,7 +23,7 @@ from tools.faults import show
 from tools.guest import topology
 from tools.paths import ROOT
 from tools.report import readers
-from tools.report.events import Outcome
+from tools.report.events import FILE, Outcome, read
 from tools.report.verdict import Verdict
 
 UNIT_TESTS = ("helpers", "fixtures", "tools")
@@ -183,6 +184,14 @@ def independent_readers(run_dir: Path, names: Sequence[str] = ()) -> tuple[Count
     return Counts(agreed, len(results) - agreed - missing, missing), readers.status(results)
 
 
+def time_by_ratio(run_dir: Path) -> tuple[Counts, int]:
+    """Whether the run kept the limits on what the suite may cost; each counts as one test."""
+    found = list(limits.judged(split.splits(read(run_dir / FILE).events), limits.load()))
+    print("== time, by ratio (pnode bench RUN)", *(line for line, _ in found), sep="\n", flush=True)
+    kept = sum(good for _, good in found)
+    return Counts(kept, len(found) - kept), Exit.HOLDS if kept == len(found) else Exit.DEVIATES
+
+
 def execute(args: argparse.Namespace) -> int:
     packages.require(["browser"])  # so that no test of the page is skipped here
     total = Counts()
@@ -194,6 +203,8 @@ def execute(args: argparse.Namespace) -> int:
     if not args.no_suite:
         certified, broken = suite(args), sample_of_faults(args)
         parts = [certified[:2], broken[:2], sample_of_chaos(args)]
+        if certified[2] is not None:
+            parts.append(time_by_ratio(certified[2]))
         print("== independent readers", flush=True)
         if certified[2] is not None:
             parts.append(independent_readers(certified[2]))

@@ -2,6 +2,7 @@
 """The closing line of check, and the join of list."""
 
 import argparse
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from helpers import coverage
 from helpers.catalogue import Catalogue, Requirement
 from helpers.coverage import cover
+from tools.bench.tests.test_split import EVENTS
 from tools.cli import check, collect
 from tools.cli import list as listing
 from tools.cli.collect import Collected
@@ -58,6 +60,16 @@ def test_suite_counts_agree_with_the_exit_status() -> None:
 
 FAULTS = {"gate": ["ISO-01"], "list": ["ISO-01", "QQQ-01"]}
 TESTS = [("t::a", ("ISO-01", "ZNL-01")), ("t::b", ("ISO-01",))]
+
+
+@pytest.mark.parametrize(("bound", "counts", "status"), [(1.0, (1, 0), 0), (0.1, (0, 1), 1)])
+def test_each_limit_of_time_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: float, counts: tuple[int, int], status: int
+) -> None:
+    (tmp_path / "results.jsonl").write_text("".join(json.dumps(one) + "\n" for one in EVENTS))
+    monkeypatch.setattr(check.limits, "MIN_TESTS", 1)
+    monkeypatch.setattr(check.limits, "load", lambda: {"fast": {"overhead": bound}})
+    assert check.time_by_ratio(tmp_path) == (check.Counts(*counts), status)
 
 
 def test_list_joins_tests_and_faults() -> None:
