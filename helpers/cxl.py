@@ -139,11 +139,11 @@ def new_region(window: Decoder) -> Region:
         try:
             write(attribute, name)
         except CxlError as error:
-            if error.errno != errno.EAGAIN:
+            if error.errno != errno.EBUSY:  # somebody else was faster
                 raise
             continue
         return Region(name)
-    raise CxlError(errno.EAGAIN, attribute, "region")
+    raise CxlError(errno.EBUSY, attribute, "region")
 
 
 def create_ram_region(

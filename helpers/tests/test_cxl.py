@@ -203,7 +203,7 @@ def test_a_name_taken_in_between_is_read_again(kernel, monkeypatch):
     def racing(path, value):
         if path.name == "create_ram_region" and not tries:
             tries.append(1)
-            raise OSError(errno.EAGAIN, "again", str(path))
+            raise OSError(errno.EBUSY, "busy", str(path))
         real(path, value)
 
     monkeypatch.setattr(paths, "write_text", racing)
