@@ -7,6 +7,7 @@ Source: include/linux/swap.h (union swap_header), mkswap(8), swapon(2).
 import errno
 import fcntl
 import os
+import stat
 import struct
 import uuid
 from collections.abc import Iterator
@@ -61,9 +62,11 @@ def header(pages: int, label: str = "pnode") -> bytes:
 def make_swap(path: str | os.PathLike[str] = RAM_DISK, size: int | None = None) -> int:
     """Writes the header; all of the device or file is used unless `size` (bytes) says less.
 
-    Returns the pages usable for swapping. ENOSPC when it is smaller than `size`.
+    Returns the pages usable for swapping. ENOSPC when it is smaller than `size`, EBUSY for a disk that
+    somebody uses (mounted, or swapped on).
     """
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    exclusive = os.O_EXCL if stat.S_ISBLK(os.stat(path).st_mode) else 0
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | exclusive)
     try:
         room = os.lseek(fd, 0, os.SEEK_END)
         if size is not None and size > room:

@@ -12,7 +12,7 @@ from selftests.cxl.firmware import CEDT, windows
 from selftests.cxl.region import of_node
 from selftests.discovery.acpi import TABLES, domains
 
-pytestmark = topology("cxl")
+pytestmark = topology("cxl", "cxl-region")
 #: Distance that the kernel gives nodes without an entry in the SLIT (include/linux/topology.h).
 LOCAL, REMOTE = 10, 20
 
@@ -30,6 +30,7 @@ def test_node_is_that_of_the_window(closed_node: PrivateNode) -> None:
 
 
 @requirement("CXL-03")
+@topology("cxl")
 @pytest.mark.usefixtures("unclaimed")
 def test_every_window_has_a_node_before_there_is_memory() -> None:
     nodes = set(promised().values())

@@ -22,7 +22,7 @@ from helpers.testmod import Entry, OnlineType, Ops, TestModule
 from selftests.cxl.region import inside, of_node
 from selftests.oracle import located, placed
 
-pytestmark = topology("cxl")
+pytestmark = topology("cxl", "cxl-region")
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
 PAGES = 16
 
@@ -143,6 +143,7 @@ def test_device_memory_is_shared_with_a_forked_child(
 
 
 @requirement("CXL-04")
+@topology("cxl")
 def test_region_remade_after_use_is_a_private_node_again(
     bench: Bench, mod: TestModule, anon: AnonFactory
 ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tools.guest import cxltree
 from tools.guest.errors import GuestError
-from tools.guest.topology import OrdinaryNode, Topology
+from tools.guest.topology import PORT_DOMAIN, OrdinaryNode, Topology
 
 PROGRAM = "qemu-system-x86_64"
 
@@ -52,6 +52,9 @@ BOOT_ARGUMENTS = (
     "rdinit=/init",
 )
 
+# Of nodes that nobody says anything about (include/linux/topology.h).
+REMOTE = 20
+
 _CPU = {"tcg": "max", "kvm": "host"}
 _ACCEL = {"tcg": "tcg,thread=multi", "kvm": "kvm"}
 
@@ -89,16 +92,43 @@ def machine(topology: Topology, accel: str) -> list[str]:
     options = [f"q35,max-ram-below-4g={topology.low_memory}", "smm=off", "vmport=off", "hpet=off"]
     if topology.tree:
         options.append("cxl=on")
+    if topology.performance:
+        options.append("hmat=on")
     argv = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     argv += ["-machine", ",".join(options)]
     argv += ["-accel", _ACCEL[accel], "-cpu", _CPU[accel], "-smp", f"{topology.vcpus},sockets=1"]
     argv += ["-m", f"{topology.ram >> 20}M"]
     for node in topology.dram_by_id():
+        domain = topology.domain(node.id)
         argv += ["-object", f"memory-backend-ram,id=m{node.id},size={node.size}"]
         cpus = f",cpus={node.cpus}" if isinstance(node, OrdinaryNode) and node.cpus else ""
-        argv += ["-numa", f"node,nodeid={node.id},memdev=m{node.id}{cpus}"]
+        initiator = ",initiator=0" if topology.performance else ""
+        argv += ["-numa", f"node,nodeid={domain},memdev=m{node.id}{cpus}{initiator}"]
+        if topology.port is not None and domain == PORT_DOMAIN - 1:
+            argv += ["-numa", f"node,nodeid={PORT_DOMAIN}"]
     for one, other, distance in topology.distances:
-        argv += ["-numa", f"dist,src={one},dst={other},val={distance}"]
+        argv += [
+            "-numa",
+            f"dist,src={topology.domain(one)},dst={topology.domain(other)},val={distance}",
+        ]
+    if topology.port is not None:  # QEMU wants all pairs; the kernel looks at none with a port
+        others = [topology.domain(node.id) for node in topology.dram_by_id()]
+        argv += [
+            word for one in others for word in ("-numa", f"dist,src={one},dst={PORT_DOMAIN},val={REMOTE}")
+        ]
+    return argv
+
+
+def performance(topology: Topology) -> list[str]:
+    """The HMAT: how far and how fast memory and the generic port are, seen from node 0's CPUs."""
+    argv: list[str] = []
+    for one in topology.performance:
+        domain = PORT_DOMAIN if one.node is None else topology.domain(one.node)
+        way = f"hmat-lb,initiator=0,target={domain},hierarchy=memory"
+        argv += ["-numa", f"{way},data-type=access-latency,latency={one.latency}"]
+        argv += ["-numa", f"{way},data-type=access-bandwidth,bandwidth={one.bandwidth}M"]
+    if topology.port is not None:
+        argv += ["-object", f"acpi-generic-port,id=gp0,pci-bus={topology.port.bridge},node={PORT_DOMAIN}"]
     return argv
 
 
@@ -128,6 +158,7 @@ def command(
     argv = [PROGRAM, *machine(topology, accel)]
     if topology.tree:
         argv += cxltree.qemu(topology.tree)
+    argv += performance(topology)
     argv += ["-kernel", str(kernel), "-initrd", str(initrd)]
     argv += ["-append", kernel_command_line(topology, extra_boot)]
     if console:

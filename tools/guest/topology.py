@@ -27,6 +27,8 @@ MEMORY_BLOCK = 128 * MIB
 # Where q35 continues RAM that does not fit below the PCI hole.
 HIGH_MEMORY = 4 * GIB
 MIN_PRIVATE_BLOCKS = 2
+# Proximity domain of a generic port, where a topology has one.
+PORT_DOMAIN = 1
 
 _SIZE = re.compile(r"(\d+)([KMG])")
 _UNITS = {"K": 1 << 10, "M": MIB, "G": GIB}
@@ -56,6 +58,18 @@ class PrivateMemory:
 
 
 @dataclass(frozen=True)
+class Performance:
+    """What the firmware's HMAT says of the way from node 0's CPUs to an ordinary node, or to a CXL host
+    bridge (then it is a generic port). latency in ns, bandwidth in MiB/s.
+    """
+
+    node: int | None
+    bridge: str | None
+    latency: int
+    bandwidth: int
+
+
+@dataclass(frozen=True)
 class Topology:
     """One kind of guest. Sizes in bytes."""
 
@@ -70,6 +84,18 @@ class Topology:
     tree: Tree | None
     provides: tuple[str, ...]
     boot: tuple[str, ...]
+    performance: tuple[Performance, ...] = ()
+
+    @property
+    def port(self) -> Performance | None:
+        """The generic port, if the firmware is to tell of one."""
+        return next((one for one in self.performance if one.bridge is not None), None)
+
+    def domain(self, nid: int) -> int:
+        """Proximity domain of a node. The generic port has one of its own, before the last of memory: the
+        kernel numbers domains of windows from there on, and must not take it for one of them.
+        """
+        return nid + 1 if self.port is not None and nid >= PORT_DOMAIN else nid
 
     @property
     def ram(self) -> int:
@@ -169,6 +195,10 @@ def _build(name: str, data: dict[str, Any]) -> Topology:
         tree=cxltree.parse(data["tree"], size) if "tree" in data else None,
         provides=tuple(data["provides"]),
         boot=tuple(data["boot"]),
+        performance=tuple(
+            Performance(one.get("node"), one.get("bridge"), one["latency"], one["bandwidth"])
+            for one in data.get("performance", [])
+        ),
     )
 
 
@@ -208,8 +238,23 @@ def _problem(topology: Topology) -> str | None:
         return told
     if pairs != {frozenset(pair) for pair in itertools.combinations([node.id for node in dram], 2)}:
         return "distances have to name each pair of DRAM nodes once"
+    if told := _performance_problem(topology, [node.id for node in dram]):
+        return told
     if any(distance <= 10 or distance > 254 for _, _, distance in topology.distances):
         return "a distance to another node is 11 to 254"
+    return None
+
+
+def _performance_problem(topology: Topology, dram: list[int]) -> str | None:
+    if not topology.performance:
+        return None
+    bridges = [bridge.id for bridge in topology.tree.bridges] if topology.tree else []
+    nodes = [one.node for one in topology.performance if one.node is not None]
+    ports = [one.bridge for one in topology.performance if one.bridge is not None]
+    if sorted(nodes) != dram or len(dram) <= PORT_DOMAIN:
+        return f"performance has to name each DRAM node once, and more than {PORT_DOMAIN} of them"
+    if len(ports) != 1 or ports[0] not in bridges or len(topology.performance) != len(dram) + 1:
+        return "performance has to name one bridge"
     return None
 
 

@@ -37,4 +37,4 @@ def test_a_run_that_does_not_tell(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_neither(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["topology", str(tmp_path)]) == 2
-    assert "neither a topology (cxl, cxl-interleave" in capsys.readouterr().err
+    assert "neither a topology (cxl, cxl-hmat" in capsys.readouterr().err

@@ -53,6 +53,23 @@ def test_cxl_devices_only_where_they_belong() -> None:
     assert "cxl=on" in following(command("cxl"), "-machine")[0]
 
 
+def test_firmware_that_tells_how_fast_memory_is() -> None:
+    argv = command("cxl-hmat")
+    assert "hmat=on" in following(argv, "-machine")[0]
+    numa = following(argv, "-numa")
+    # The generic port has a proximity domain between those of memory, and a distance like any other.
+    assert [word.partition(",memdev")[0] for word in numa if word.startswith("node,")] == [
+        "node,nodeid=0",
+        "node,nodeid=1",
+        "node,nodeid=2",
+    ]
+    assert "dist,src=0,dst=2,val=21" in numa
+    way = "hmat-lb,initiator=0,target=1,hierarchy=memory"
+    assert f"{way},data-type=access-latency,latency=200" in numa
+    assert f"{way},data-type=access-bandwidth,bandwidth=8192M" in numa
+    assert "acpi-generic-port,id=gp0,pci-bus=hb0,node=1" in following(argv, "-object")
+
+
 def test_a_console_on_the_terminal_has_no_worker() -> None:
     argv = command("fast", console=True)
     assert following(argv, "-serial") == ["mon:stdio"]
