@@ -11,6 +11,7 @@ pytest_plugins = [
     "fixtures.remaining",
     "fixtures.testmod",
     "fixtures.nodes",
+    "fixtures.provisioned",
     "fixtures.knobs",
     "fixtures.cgroups",
     "fixtures.memory",

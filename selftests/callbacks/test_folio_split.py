@@ -81,6 +81,7 @@ def test_twice(open_node: OpenNode, anon: AnonFactory, ordinary_node: Node, mod:
 
 
 @requirement("CBK-05")
+@pytest.mark.disruptive
 def test_by_soft_offline(
     open_node: OpenNode, anon: AnonFactory, ordinary_node: Node, mod: TestModule
 ) -> None:

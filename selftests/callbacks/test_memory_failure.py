@@ -19,6 +19,8 @@ from selftests.callbacks.poison import WAYS, heal, inject
 from selftests.callbacks.putting import OPEN
 from selftests.filters.kinds import KINDS as MEMORY
 
+pytestmark = pytest.mark.disruptive
+
 INDEX = 5  # not the first page of a huge page
 by_way = pytest.mark.parametrize("way", WAYS)
 by_kind = pytest.mark.parametrize("kind", ["base", "huge"])

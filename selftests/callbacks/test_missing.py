@@ -90,6 +90,7 @@ def test_split(deaf: PrivateNode, memory: Mapping, mod: TestModule) -> None:
 @requirement("CBK-14")
 @by_flags
 @pytest.mark.parametrize("memory", ["base"], indirect=True)
+@pytest.mark.disruptive
 def test_hardware_error(deaf: PrivateNode, memory: Mapping) -> None:
     """Normal handling is all there is: the page is gone for its task."""
     pfn = frame(memory, 5)

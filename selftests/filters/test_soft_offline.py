@@ -19,6 +19,8 @@ from helpers.testmod import Entry, Ops, TestModule
 from selftests.filters.kinds import OPEN, OnNode
 from selftests.noops.pages import Frozen
 
+pytestmark = pytest.mark.disruptive
+
 SOFT_OFFLINE = Path("/sys/devices/system/memory/soft_offline_page")
 UNPOISON = Path("/sys/kernel/debug/hwpoison/unpoison-pfn")
 INDEX = 5  # not the first page of a huge page

@@ -19,6 +19,8 @@ from helpers.residency import residency
 from helpers.testmod import Entry, Ops, TestModule
 from selftests.hotplug.standing import PRIVATE, snapshot, standing
 
+pytestmark = pytest.mark.disruptive
+
 PAGES = 32
 PATIENCE = 3.0  # seconds until the unplug is signalled
 WARNING = r"WARNING: .* at (\S*/)?mm/"

@@ -17,6 +17,8 @@ from helpers.residency import Residency, residency
 from helpers.testmod import OnlineType, Ops, TestModule
 from selftests.hotplug.standing import BARE, PRIVATE, standing
 
+pytestmark = pytest.mark.disruptive
+
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
 ZONE = pytest.mark.parametrize("online", [OnlineType.MOVABLE, OnlineType.KERNEL], ids=["movable", "kernel"])
 KINDS = {"anon": (64, {}), "huge": (512, {"thp": True}), "shared": (64, {"shared": True})}

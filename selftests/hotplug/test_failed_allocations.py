@@ -21,6 +21,8 @@ from helpers.outcome import OK
 from helpers.testmod import Callbacks, Entry, Kind, Object, OnlineType, Ops, TestModule
 from selftests.hotplug.standing import BARE, PRIVATE, REGISTERED, standing, world
 
+pytestmark = pytest.mark.disruptive
+
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
 MOST = 3000  # allocations of one call; a plug of a block has some hundreds
 #: How a call without memory may end, beside success. EEXIST: register_memory_resource() cannot tell a range

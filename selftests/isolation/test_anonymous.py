@@ -83,6 +83,7 @@ def test_stack_and_break(
 
 
 @requirement("ISO-20")
+@pytest.mark.disruptive
 def test_copies_after_fork(
     private: PrivateNode, anon: AnonFactory, child: ChildFactory, mod: TestModule, ordinary_nodes: list[Node]
 ) -> None:
@@ -106,6 +107,7 @@ def test_copies_after_fork(
 
 
 @requirement("ISO-20")
+@pytest.mark.disruptive
 def test_swapped_in_pages(
     private: PrivateNode, anon: AnonFactory, swap: SwapFactory, mod: TestModule, ordinary_nodes: list[Node]
 ) -> None:

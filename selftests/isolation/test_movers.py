@@ -42,6 +42,7 @@ def on_node(memory: Mapping, nid: int) -> Mapping:
 
 
 @requirement("ISO-24")
+@pytest.mark.disruptive
 def test_compaction(closed_node: PrivateNode, anon: AnonFactory, far_ordinary: Node, mod: TestModule) -> None:
     with only_lowest_free(mod, far_ordinary):
         memory = on_node(anon(8 * HUGE), far_ordinary.nid)

@@ -59,6 +59,7 @@ def test_objects_of_the_kernel(both: Pairs, alloc: AllocFactory, mod: TestModule
 
 
 @requirement("ISO-01a")
+@pytest.mark.disruptive
 def test_the_next_one_when_the_nearest_is_full(
     both: Pairs, alloc: AllocFactory, mod: TestModule, second_ordinary_node: Node
 ) -> None:

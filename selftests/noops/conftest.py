@@ -48,9 +48,9 @@ def anon_on(anon: AnonFactory) -> OnNode:
 
 
 @pytest.fixture
-def device_pages(closed_node: PrivateNode, device_on: OnNode) -> Mapping:
+def device_pages(provisioned_closed_node: PrivateNode, device_on: OnNode) -> Mapping:
     """Pages on the closed P by the device path."""
-    return device_on(closed_node.nid)
+    return device_on(provisioned_closed_node.nid)
 
 
 @pytest.fixture

@@ -28,9 +28,9 @@ OPEN = Ops.MIGRATION | Ops.MEMPOLICY
 
 
 @requirement("NOP-07")
-def test_no_threads(closed_node: PrivateNode, ordinary_node: Node, testmod: TestModule) -> None:
+def test_no_threads(provisioned_closed_node: PrivateNode, ordinary_node: Node, testmod: TestModule) -> None:
     threads = NodeFlags.KSWAPD | NodeFlags.KCOMPACTD
-    assert not closed_node.state().flags & threads, f"{closed_node.state().flags!r}"
+    assert not provisioned_closed_node.state().flags & threads, f"{provisioned_closed_node.state().flags!r}"
     assert testmod.node_state(ordinary_node.nid).flags & threads == threads, "the control: D has both"
 
 
@@ -41,15 +41,16 @@ def reclaim_for(mod: TestModule, nid: int, extra: int) -> int:
 
 
 @requirement("NOP-07")
+@pytest.mark.disruptive
 def test_direct_reclaim(
-    left_pages: Mapping, closed_node: PrivateNode, anon_on: OnNode, far_ordinary: Node, mod: TestModule,
-    swap: SwapFactory,
+    left_pages: Mapping, provisioned_closed_node: PrivateNode, anon_on: OnNode, far_ordinary: Node,
+    mod: TestModule, swap: SwapFactory,
 ) -> None:  # fmt: skip
     """Who asks for a page of the full P gets none, rather than one of those that are swapped out for it."""
     swap()
     stay = Frozen(left_pages)
-    with closed_node.fill():
-        came = reclaim_for(mod, closed_node.nid, mod.gfp.PRIVATE)
+    with provisioned_closed_node.fill():
+        came = reclaim_for(mod, provisioned_closed_node.nid, mod.gfp.PRIVATE)
     stay.check(f"{came} pages of the full P were asked for")
     assert came == 0
     control = anon_on(far_ordinary.nid, 2048)
@@ -69,6 +70,7 @@ def test_direct_reclaim(
 
 
 @requirement("NOP-07")
+@pytest.mark.disruptive
 def test_compaction_of_the_node(
     open_node: OpenNode, anon_on: OnNode, far_ordinary: Node, mod: TestModule
 ) -> None:

@@ -138,9 +138,13 @@ def test_madvise_free(
 
 @requirement("NOP-05")
 def test_madvise_collapse(
-    closed_node: PrivateNode, device_on: OnNode, ordinary_node: Node, anon_on: OnNode, testmod: TestModule
+    provisioned_closed_node: PrivateNode,
+    device_on: OnNode,
+    ordinary_node: Node,
+    anon_on: OnNode,
+    testmod: TestModule,
 ) -> None:
-    memory, like = device_on(closed_node.nid, 1024), device_on(ordinary_node.nid, 1024)
+    memory, like = device_on(provisioned_closed_node.nid, 1024), device_on(ordinary_node.nid, 1024)
     stay = Frozen(memory)
     assert outcome(memory.advise, MADV_COLLAPSE) == outcome(like.advise, MADV_COLLAPSE)
     assert not having(testmod, memory, PageFlags.LARGE), "huge pages on P"
@@ -184,6 +188,7 @@ def offline_by_frame(memory: Mapping) -> None:
 
 @requirement("NOP-08")
 @pytest.mark.parametrize("call", [offline_by_address, offline_by_frame], ids=["madvise", "sysfs"])
+@pytest.mark.disruptive
 def test_soft_offline(
     held: Mapping, anon_on: OnNode, ordinary_node: Node, call: Callable[[Mapping], None]
 ) -> None:

@@ -40,13 +40,13 @@ def migrate(old: list[int], new: list[int]) -> str:
 @pytest.mark.core
 @pytest.mark.parametrize("flags", [MPOL_MF_MOVE, MPOL_MF_MOVE_ALL], ids=["move", "move-all"])
 def test_move_pages_to_the_node(
-    closed_node: PrivateNode, anon_on: OnNode, ordinary_nodes: list[Node], flags: int
+    provisioned_closed_node: PrivateNode, anon_on: OnNode, ordinary_nodes: list[Node], flags: int
 ) -> None:
     near, far = ordinary_nodes[0].nid, ordinary_nodes[-1].nid
     memory = anon_on(near, 8)
     stay = Frozen(memory)
-    answer = move(memory, closed_node.nid, flags)
-    stay.check(f"move_pages to {closed_node}: {answer}")
+    answer = move(memory, provisioned_closed_node.nid, flags)
+    stay.check(f"move_pages to {provisioned_closed_node}: {answer}")
     assert answer == {"ENODEV"}, f"{answer}"
     assert move(memory, far, flags) == {f"node {far}"}, "the control: to an ordinary node"
     assert residency(memory).all_on(far), f"{residency(memory)}"
@@ -54,25 +54,25 @@ def test_move_pages_to_the_node(
 
 @requirement("NOP-03")
 def test_move_pages_of_shared_memory_to_the_node(
-    closed_node: PrivateNode, anon: AnonFactory, ordinary_nodes: list[Node]
+    provisioned_closed_node: PrivateNode, anon: AnonFactory, ordinary_nodes: list[Node]
 ) -> None:
     memory = anon(16, shared=True)
     memory.touch()
     stay = Frozen(memory)
-    answer = move(memory, closed_node.nid)
-    stay.check(f"move_pages to {closed_node}: {answer}")
+    answer = move(memory, provisioned_closed_node.nid)
+    stay.check(f"move_pages to {provisioned_closed_node}: {answer}")
     assert answer == {"ENODEV"}, f"{answer}"
     assert move(memory, ordinary_nodes[-1].nid) == {f"node {ordinary_nodes[-1].nid}"}
 
 
 @requirement("NOP-03")
 def test_move_pages_of_a_mixed_list_to_the_node(
-    closed_node: PrivateNode, anon_on: OnNode, ordinary_nodes: list[Node]
+    provisioned_closed_node: PrivateNode, anon_on: OnNode, ordinary_nodes: list[Node]
 ) -> None:
     """Half of the pages are asked to P: none arrives there."""
     near, far = ordinary_nodes[0].nid, ordinary_nodes[-1].nid
     memory = anon_on(near, 16)
-    targets = [far, closed_node.nid] * 8
+    targets = [far, provisioned_closed_node.nid] * 8
     with pytest.raises(OSError, match="move_pages") as refused:
         syscalls.move_pages(0, memory.addrs(), targets, MPOL_MF_MOVE)
     assert refused.value.errno == errno.ENODEV, f"{refused.value}"
@@ -104,12 +104,12 @@ def test_move_pages_from_the_node(held: Mapping, ordinary_nodes: list[Node], fla
 
 @requirement("NOP-04")
 def test_migrate_pages_to_the_node(
-    closed_node: PrivateNode, anon_on: OnNode, ordinary_nodes: list[Node]
+    provisioned_closed_node: PrivateNode, anon_on: OnNode, ordinary_nodes: list[Node]
 ) -> None:
     near, far = ordinary_nodes[0].nid, ordinary_nodes[-1].nid
     memory = anon_on(near)
     stay = Frozen(memory)
-    for new in ([closed_node.nid], [closed_node.nid, far]):
+    for new in ([provisioned_closed_node.nid], [provisioned_closed_node.nid, far]):
         answer = migrate([near], new)
         stay.check(f"migrate_pages to nodes {new}: {answer}")
         assert not answer.endswith("moved"), f"migrate_pages to nodes {new}: {answer}"
@@ -119,12 +119,15 @@ def test_migrate_pages_to_the_node(
 
 @requirement("NOP-04")
 def test_migrate_pages_to_the_node_beside_another(
-    closed_node: PrivateNode, second_closed_node: PrivateNode, anon_on: OnNode, ordinary_nodes: list[Node]
+    provisioned_closed_node: PrivateNode,
+    second_closed_node: PrivateNode,
+    anon_on: OnNode,
+    ordinary_nodes: list[Node],
 ) -> None:
     """The pages themselves are to go to an ordinary node, by their place in the mask; the closed one makes
     the call fail before any has."""
     near, far = ordinary_nodes[0].nid, ordinary_nodes[-1].nid
-    both = (closed_node.nid, second_closed_node.nid)
+    both = (provisioned_closed_node.nid, second_closed_node.nid)
     closed = [nid for nid in both if near != far and (near < nid) == (far < nid)]
     if not closed:
         pytest.skip("needs ordinary ids that no private one lies between")

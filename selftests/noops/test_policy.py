@@ -42,12 +42,12 @@ def masks(private: PrivateNode, ordinary: list[Node]) -> list[list[int]]:
 @by_name
 @pytest.mark.core
 def test_mbind_is_refused(
-    closed_node: PrivateNode, anon: AnonFactory, ordinary_nodes: list[Node], mode: Mode
+    provisioned_closed_node: PrivateNode, anon: AnonFactory, ordinary_nodes: list[Node], mode: Mode
 ) -> None:
     memory = anon(8)
     before = (Mode.BIND, NodeMask.of(ordinary_nodes[-1].nid))
     memory.bind(*before)
-    for mask in masks(closed_node, ordinary_nodes):
+    for mask in masks(provisioned_closed_node, ordinary_nodes):
         for flag in (0, ModeFlag.STATIC_NODES):
             assert outcome(memory.bind, mode | flag, mask) == "EINVAL", f"mbind, mask {mask}, flag {flag}"
             assert syscalls.get_mempolicy(memory.addr, MPOL_F_ADDR) == before, f"after mask {mask}"
@@ -59,11 +59,11 @@ def test_mbind_is_refused(
 @requirement("NOP-01")
 @by_name
 def test_set_mempolicy_is_refused(
-    closed_node: PrivateNode, policy: Callable[..., None], ordinary_nodes: list[Node], mode: Mode
+    provisioned_closed_node: PrivateNode, policy: Callable[..., None], ordinary_nodes: list[Node], mode: Mode
 ) -> None:
     before = (Mode.PREFERRED, NodeMask.of(ordinary_nodes[0].nid))
     policy(*before)
-    for mask in masks(closed_node, ordinary_nodes):
+    for mask in masks(provisioned_closed_node, ordinary_nodes):
         for flag in (0, ModeFlag.STATIC_NODES):
             assert outcome(policy, mode | flag, mask) == "EINVAL", f"mask {mask}, flag {flag}"
             assert syscalls.get_mempolicy() == before, f"after mask {mask}"
@@ -77,11 +77,11 @@ def test_set_mempolicy_is_refused(
     ids=["move", "move-all", "move-strict"],
 )
 def test_mbind_with_move_moves_nothing(
-    closed_node: PrivateNode, anon_on: OnNode, ordinary_nodes: list[Node], flags: int
+    provisioned_closed_node: PrivateNode, anon_on: OnNode, ordinary_nodes: list[Node], flags: int
 ) -> None:
     near, far = ordinary_nodes[0].nid, ordinary_nodes[-1].nid
     memory = anon_on(near)
-    for mask in masks(closed_node, ordinary_nodes):
+    for mask in masks(provisioned_closed_node, ordinary_nodes):
         assert outcome(memory.bind, Mode.BIND, mask, flags) == "EINVAL", f"mask {mask}"
         assert residency(memory).all_on(near), f"mask {mask}: {residency(memory)}"
     memory.bind(Mode.BIND, [far], flags)
@@ -90,21 +90,27 @@ def test_mbind_with_move_moves_nothing(
 
 @requirement("NOP-01")
 def test_memory_of_the_device_takes_no_policy_on_p(
-    closed_node: PrivateNode, device_pages: Mapping, ordinary_node: Node
+    provisioned_closed_node: PrivateNode, device_pages: Mapping, ordinary_node: Node
 ) -> None:
     """Having pages there already gives no right to name the node."""
     for mode in MODES:
-        assert outcome(device_pages.bind, mode, [closed_node.nid]) == "EINVAL", mode.name
+        assert outcome(device_pages.bind, mode, [provisioned_closed_node.nid]) == "EINVAL", mode.name
     device_pages.verify()
-    assert residency(device_pages).all_on(closed_node.nid)
+    assert residency(device_pages).all_on(provisioned_closed_node.nid)
 
 
 @requirement("NOP-01")
 def test_second_closed_node_spoils_a_mask_as_well(
-    closed_node: PrivateNode, second_closed_node: PrivateNode, anon: AnonFactory, ordinary_node: Node
+    provisioned_closed_node: PrivateNode,
+    second_closed_node: PrivateNode,
+    anon: AnonFactory,
+    ordinary_node: Node,
 ) -> None:
     memory = anon(8)
-    for mask in ([second_closed_node.nid], [closed_node.nid, second_closed_node.nid, ordinary_node.nid]):
+    for mask in (
+        [second_closed_node.nid],
+        [provisioned_closed_node.nid, second_closed_node.nid, ordinary_node.nid],
+    ):
         for mode in MODES:
             assert outcome(memory.bind, mode, mask) == "EINVAL", f"{mode.name}, mask {mask}"
 
@@ -112,12 +118,12 @@ def test_second_closed_node_spoils_a_mask_as_well(
 @requirement("NOP-02")
 @pytest.mark.parametrize("mode", [Mode.BIND, Mode.PREFERRED_MANY], ids=["bind", "preferred-many"])
 def test_home_node_places_nothing(
-    closed_node: PrivateNode, anon: AnonFactory, ordinary_nodes: list[Node], mode: Mode
+    provisioned_closed_node: PrivateNode, anon: AnonFactory, ordinary_nodes: list[Node], mode: Mode
 ) -> None:
     """Whether the call is accepted or not, pages are on the nodes of the policy."""
     nids = [node.nid for node in ordinary_nodes]
     memory, control = anon(PAGES), anon(PAGES)
-    for one, home in ((memory, closed_node.nid), (control, nids[-1])):
+    for one, home in ((memory, provisioned_closed_node.nid), (control, nids[-1])):
         one.bind(mode, nids)
         result = outcome(syscalls.set_mempolicy_home_node, one.addr, one.nbytes, home)
         one.touch()
@@ -127,14 +133,15 @@ def test_home_node_places_nothing(
 
 
 @requirement("NOP-02")
+@pytest.mark.disruptive
 def test_home_node_is_no_way_out_of_a_full_node(
-    closed_node: PrivateNode, anon: AnonFactory, mod: TestModule, ordinary_nodes: list[Node]
+    provisioned_closed_node: PrivateNode, anon: AnonFactory, mod: TestModule, ordinary_nodes: list[Node]
 ) -> None:
     """PREFERRED_MANY goes on beyond its nodes, starting at the home node: not if that is P."""
     near, far = ordinary_nodes[0].nid, ordinary_nodes[-1].nid
     memory, control = anon(4096), anon(4096)
     results = []
-    for one, home in ((memory, closed_node.nid), (control, far)):
+    for one, home in ((memory, provisioned_closed_node.nid), (control, far)):
         one.bind(Mode.PREFERRED_MANY, [near])
         results.append(outcome(syscalls.set_mempolicy_home_node, one.addr, one.nbytes, home))
     for one in (memory, control):

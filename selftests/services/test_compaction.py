@@ -45,6 +45,7 @@ def of_all(node: Node) -> None:
 @requirement("SVC-11")
 @with_and_without
 @pytest.mark.parametrize("call", [of_the_node, of_all], ids=["node", "all"])
+@pytest.mark.disruptive
 def test_manual(
     open_node: OpenNode, anon: AnonFactory, second_ordinary_node: Node, mod: TestModule,
     call: Callable[[Node], None], opened: bool,

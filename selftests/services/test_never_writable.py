@@ -114,6 +114,7 @@ def test_a_debugger_asks_the_owner_too(
 
 @requirement("SVC-05")
 @pytest.mark.parametrize("kind", ["base", "huge"])
+@pytest.mark.disruptive
 def test_numa_hints(
     open_node: OpenNode,
     child: ChildFactory,

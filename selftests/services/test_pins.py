@@ -126,6 +126,7 @@ def uninterrupted(unplug: Callable[[], object]) -> str:
 
 @requirement("SVC-12")
 @by_way
+@pytest.mark.disruptive
 def test_no_unplug_while_pinned(
     unplugged: PrivateRange, anon: AnonFactory, mod: TestModule, way: str
 ) -> None:
