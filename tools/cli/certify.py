@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers import catalogue
+from helpers import catalogue, dialect
 from tools.cli import collect, decode, here, machines, rundir, session, subject
 from tools.cli.exits import Exit
+from tools.cli.here import Wish
 from tools.cli.list import load_catalogue, select
 from tools.cli.provenance import Provenance
 from tools.cli.subject import Subject
@@ -20,6 +21,7 @@ from tools.doctor import packages
 from tools.errors import UserError
 from tools.guest import topology as topologies
 from tools.guest.topology import Topology
+from tools.hardware import plan as plans
 from tools.kernel import flavour
 from tools.kernel.flavour import Flavour
 from tools.known import Entry, gather
@@ -43,7 +45,7 @@ class Request:
     guests: int | None = None
     here: bool = False
     machines: tuple[str, ...] = ()  # instead of this one, as --tx names them
-    allow_disruptive: bool = False
+    wish: Wish = field(default_factory=Wish)  # with --here
     requirements: tuple[str, ...] = ()
     selection: tuple[str, ...] = ()  # arguments for pytest
     repeat: int = 1
@@ -87,9 +89,11 @@ def certify(request: Request) -> Done:
     exceptions = gather(request.known, known)
     with contextlib.ExitStack() as stack:
         if request.machines:
-            given: Subject | None = stack.enter_context(machines.lent(request.machines, request.build))
+            given: Subject | None = stack.enter_context(
+                machines.lent(request.machines, request.build, request.wish)
+            )
         elif request.here:
-            given = here.subject(request.build)
+            given = here.subject(request.build, request.wish.module)
         else:
             given = subject.check_paths(request.kernel, request.build, request.flavour)
         return certify_kernel(request, given, known, exceptions)
@@ -99,10 +103,12 @@ def certify_kernel(
     request: Request, given: Subject | None, known: catalogue.Catalogue, exceptions: Sequence[Entry]
 ) -> Done:
     """Do a run of this kernel, None for the reference kernel. Raises UserError when it cannot begin."""
-    plan = plan_tests(request)
-    if not request.here:
+    plan = plan_tests(request, given)
+    if request.here and given and not request.machines:
+        print(plan_here(request, plan, given), flush=True)
+    elif not request.here:
         packages.require(["qemu-cxl" if any(place.tree for place in plan.places) else "qemu"])
-    if given and given.build_dir is None and not request.machines:
+    if given and given.build_dir is None and not request.here:
         session.refuse_kernel_alone(given, plan.places[0], plan.flavour)
     with rundir.new(request.output) as run_dir:
         kernel = given or subject.reference(plan.flavour)
@@ -115,6 +121,23 @@ def certify_kernel(
             return run_all(request, plan, kernel, module, setting)
 
 
+def plan_here(request: Request, plan: Plan, kernel: Subject) -> str:
+    """Return what a run on this machine will do. Raises UserError for what it must not touch."""
+    tests = plan.tests[here.NAME]
+    found = here.hardware(request.wish)
+    module = str(request.wish.module or "the test module")
+    return plans.text(found, tests, kernel.release, dialect.detect_dialect(), module)
+
+
+def only_plan(request: Request) -> None:
+    """Print the plan of a run on this machine; nothing is touched. Raises UserError as the run would."""
+    known = load_catalogue()
+    for selector in request.requirements:
+        select(known, selector)
+    kernel = here.subject(request.build, request.wish.module)
+    print(plan_here(request, plan_tests(request), kernel), flush=True)
+
+
 def run_all(request: Request, plan: Plan, kernel: Subject, module: Path, setting: session.Setting) -> Done:
     """Run what is planned and write the reports; whatever happens is in the record."""
     log, run_dir = setting.log, setting.run_dir
@@ -125,12 +148,15 @@ def run_all(request: Request, plan: Plan, kernel: Subject, module: Path, setting
     return Done(refine(code, error), run_dir, verdict_of(log.events, setting.catalogue))
 
 
-def plan_tests(request: Request) -> Plan:
-    """Ask pytest which tests there are for each place. Raises UserError when there are none at all."""
+def plan_tests(request: Request, given: Subject | None = None) -> Plan:
+    """Ask pytest which tests there are for each place; machines that are lent say so themselves (`given`).
+    Raises UserError when there are none at all."""
     kind = flavour.load(request.flavour)
-    if request.here:
-        places: tuple[Topology, ...] = ()
-        environments = {here.NAME: here.environment(request.allow_disruptive)}
+    places: tuple[Topology, ...] = ()
+    if isinstance(given, machines.LentKernel):
+        environments = {here.NAME: given.environment}
+    elif request.here:
+        environments = {here.NAME: here.hardware(request.wish).environment()}
     else:
         places = tuple(
             topologies.load(name).with_more_memory(kind.more_memory)
@@ -203,10 +229,10 @@ def run_sessions(
     name = here.NAME
     try:
         if isinstance(kernel, machines.LentKernel):
-            machines.run(kernel, plan.tests[name], setting, request.allow_disruptive)
+            machines.run(kernel, plan.tests[name], setting)
             return None
         if request.here:
-            here.run(module, plan.tests[name], setting, request.allow_disruptive)
+            here.run(module, plan.tests[name], setting, request.wish)
             return None
         for place in plan.places:
             name = place.name

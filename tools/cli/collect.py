@@ -21,10 +21,12 @@ LAST_LINES = 20
 
 @dataclass(frozen=True)
 class Collected:
-    """A test as pytest names it, and the requirements it certifies."""
+    """A test as pytest names it, the requirements it certifies, and why it will be skipped, where that is
+    known before it runs."""
 
     nodeid: str
     requirements: tuple[str, ...]
+    skipped: str | None = None
 
 
 def collect_tests(
@@ -55,7 +57,8 @@ def collect_tests(
         if done.returncode != pytest.ExitCode.OK:
             raise UserError(complaint(done))
         return [
-            Collected(test["nodeid"], tuple(test["requirements"])) for test in json.loads(output.read_text())
+            Collected(test["nodeid"], tuple(test["requirements"]), test["skipped"])
+            for test in json.loads(output.read_text())
         ]
 
 

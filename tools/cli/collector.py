@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""pytest plugin that writes what was collected as JSON: nodeid and requirements of each test.
+"""pytest plugin that writes what was collected as JSON: nodeid, requirements and reason to skip of each test.
 
 Loaded by name in a process of its own (collect.py), so that no test module is imported by the runner.
 """
@@ -19,6 +19,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     tests = [
         {
             "nodeid": item.nodeid,
+            "skipped": mark.kwargs.get("reason") if (mark := item.get_closest_marker("skip")) else None,
             "requirements": [value for name, value in item.user_properties if name == "requirement"],
         }
         for item in session.items

@@ -2,7 +2,8 @@
 """The far end of `pnode run --here --tx ssh=...`: makes this machine ready for tests, for as long as somebody
 holds its standard input open.
 
-python -m tools.cli.lend [--build DIR]
+python -m tools.cli.lend [--build DIR] [--dax DEVICE]... [--node N] [--profile FILE] [--module KO]
+                         [--allow-disruptive]
 
 Prints one line of JSON: what the machine is, or `error`, why it cannot be had.
 """
@@ -17,20 +18,28 @@ from tools.cli import here
 from tools.cli.far import BOOT_ID
 from tools.cli.version import suite_version
 from tools.errors import UserError
+from tools.hardware import guard
 
 
 def main(argv: list[str]) -> int:
-    """Load the test module, say so, and take it out again when the other side has gone."""
+    """Take what the tests need, say so, and give it back when the other side has gone."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--build", type=Path)
+    for name in ("--build", "--profile", "--module"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--dax", action="append", default=[])
+    parser.add_argument("--node", type=int)
+    parser.add_argument("--allow-disruptive", action="store_true")
     args = parser.parse_args(argv)
+    wish = here.Wish(tuple(args.dax), args.node, args.profile, args.module, args.allow_disruptive)
     try:
-        kernel = here.subject(args.build)
-        with here.loaded(kernel.module()):
+        kernel = here.subject(args.build, args.module)
+        found = here.hardware(wish)
+        with guard.taken(list(found.targets), kernel.module(), Path.cwd()):
             record = {
                 "suite": suite_version(),
                 "release": kernel.release,
                 "kernel": kernel.event(),
+                "environment": found.environment(),
                 "boot_id": Path(BOOT_ID).read_text().strip(),
                 "dialect": dialect.detect_dialect(),
                 "machine": machine.told(),

@@ -25,6 +25,7 @@ from typing import Any
 from helpers import pace
 from tools.cli import far, here, session
 from tools.cli.collect import Collected
+from tools.cli.here import Wish
 from tools.cli.session import Setting
 from tools.cli.subject import Subject
 from tools.cli.version import suite_version
@@ -89,9 +90,13 @@ class Lease:
             self.process.wait()
 
 
-def ask(machine: Machine, build: Path | None) -> subprocess.Popen[str]:
+def ask(machine: Machine, build: Path | None, wish: Wish) -> subprocess.Popen[str]:
     """Begin to make a machine ready."""
     words = [machine.python, "-P", "-m", "tools.cli.lend", *(["--build", str(build)] if build else [])]
+    words += [word for name in wish.dax for word in ("--dax", name)]
+    for option, value in (("--node", wish.node), ("--profile", wish.profile), ("--module", wish.module)):
+        words += [option, str(value)] if value is not None else []
+    words += ["--allow-disruptive"] if wish.allow_disruptive else []
     command = f"cd {shlex.quote(str(ROOT))} && PYTHONPATH=. exec {shlex.join(words)}"
     return subprocess.Popen(
         [*machine.ssh(), command],
@@ -158,15 +163,21 @@ class LentKernel(Subject):
     def module(self) -> Path:
         return here.LOADED  # each machine has its own
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells the suite where it is: on the first machine, the others are of the same kind."""
+        return dict(self.leases[0].record["environment"])
+
 
 @contextlib.contextmanager
-def lent(options: Sequence[str], build: Path | None) -> Iterator[LentKernel]:
-    """Have all the machines, for the block. Raises UserError when one cannot be had or does not fit."""
+def lent(options: Sequence[str], build: Path | None, wish: Wish) -> Iterator[LentKernel]:
+    """Have what is wished for on all the machines, for the block. Raises UserError when one cannot be had or
+    does not fit."""
     machines = [parse(option) for option in options]
     leases: list[Lease] = []
     try:
         session.say(f"waiting for {len(machines)} {'machine' if len(machines) == 1 else 'machines'}")
-        asked = [ask(machine, build) for machine in machines]
+        asked = [ask(machine, build, wish) for machine in machines]
         with ThreadPoolExecutor(len(machines)) as pool:
             waiting = [pool.submit(answer, *pair) for pair in zip(machines, asked, strict=True)]
             try:
@@ -202,22 +213,27 @@ def agree(leases: Sequence[Lease]) -> None:
             )
 
 
-def run(kernel: LentKernel, tests: Sequence[Collected], setting: Setting, allow_disruptive: bool) -> None:
+def run(kernel: LentKernel, tests: Sequence[Collected], setting: Setting) -> None:
     """Run the tests on all machines; everything that happens goes into the log."""
     setting.announce(str(kernel.leases[0].record["dialect"]))
     factor = max(float(lease.record["pace"]) for lease in kernel.leases)
-    env = here.environment(allow_disruptive) | {pace.VARIABLE: str(factor)}
+    slower = {pace.VARIABLE: str(factor)}
     words = [
         *session.common_arguments(),
         *("--dist=load", "--maxschedchunk=1", f"--max-worker-restart={RESTARTS}"),
-        *(word for slot, lease in enumerate(kernel.leases) for word in tx(slot, lease, setting.run_dir, env)),
+        *(
+            word
+            for slot, lease in enumerate(kernel.leases)
+            for word in tx(slot, lease, setting.run_dir, lease.record["environment"] | slower)
+        ),
         f"--timeout={setting.deadline * session.SOFT * factor:g}",
         *setting.words(here.NAME, tests),
     ]
     for slot, lease in enumerate(kernel.leases):
         session.say(f"slot{slot} is {lease.machine.name}")
         session.log_machine(setting.log, here.NAME, slot, lease.record["machine"])
-    session.session(words, setting.plugin(here.NAME, None, tests, factor, kill=leave), env)
+    plugin = setting.plugin(here.NAME, None, tests, factor, kill=leave)
+    session.session(words, plugin, kernel.environment | slower)
 
 
 def tx(slot: int, lease: Lease, run_dir: Path, env: Mapping[str, str]) -> list[str]:

@@ -89,6 +89,11 @@ def absolute(request: Request, start: Event) -> Request:
         request,
         kernel=base / request.kernel if request.kernel else None,
         build=base / request.build if request.build else None,
+        wish=replace(
+            request.wish,
+            module=base / request.wish.module if request.wish.module else None,
+            profile=base / request.wish.profile if request.wish.profile else None,
+        ),
     )
 
 
@@ -109,7 +114,7 @@ def same_kernel(run_dir: Path, request: Request, start: Event) -> Subject:
     if request.machines:
         raise UserError(f"{run_dir} cannot be resumed: it ran on machines of others (--tx); start a new run")
     if request.here:
-        kernel: Subject | None = here.subject(request.build)
+        kernel: Subject | None = here.subject(request.build, request.wish.module)
     elif request.kernel or request.build:
         kernel = check_paths(request.kernel, request.build, request.flavour)
     else:

@@ -9,7 +9,9 @@ from pathlib import Path
 from tools.cli import kernel as kernel_verb
 from tools.cli import machines, main, provenance, resume
 from tools.cli.arguments import positive
-from tools.cli.certify import DEADLINE, Request, certify
+from tools.cli.certify import DEADLINE, Request, certify, only_plan
+from tools.cli.exits import Exit
+from tools.cli.here import Wish
 from tools.errors import UserError
 from tools.guest import topology
 from tools.kernel.flavour import DEFAULT
@@ -35,16 +37,30 @@ def configure(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--guests", type=positive, metavar="N", help="guests at a time (default: by cores and memory)"
     )
-    where.add_argument(
-        "--here", action="store_true", help="on this booted machine instead of a guest; needs root"
+    here = parser.add_argument_group("on this booted machine, as root, instead of a guest")
+    here.add_argument(
+        "--here", action="store_true", help="test a private node that a driver has made, as it is"
     )
-    where.add_argument(
+    here.add_argument(
         "--tx", action="append", default=[], metavar="SPEC",
-        help=f"with --here: on this machine instead, {machines.FORM} (repeatable; tools/bots/ssh/README.md)",
+        help=f"on this machine instead, {machines.FORM} (repeatable; tools/bots/ssh/README.md)",
     )  # fmt: skip
-    where.add_argument(
-        "--allow-disruptive", action="store_true", help="with --here: tests that can harm others, too"
+    here.add_argument(
+        "--dax", action="append", default=[], metavar="DEVICE",
+        help="or a spare dax device (dax0.0) or CXL region: all tests, which plug its memory (repeatable)",
+    )  # fmt: skip
+    here.add_argument("--node", type=int, metavar="N", help="which private node, where there are several")
+    here.add_argument(
+        "--profile", type=Path, metavar="FILE", help="device profile: the services that its driver opens"
     )
+    here.add_argument(
+        "--module", type=Path, metavar="KO", help="the test module, built elsewhere (instead of --build)"
+    )
+    here.add_argument(
+        "--allow-disruptive", action="store_true",
+        help="tests that can harm others, too: unplug in use, poison, OOM, machine short of memory",
+    )  # fmt: skip
+    here.add_argument("--plan", action="store_true", help="print what would be touched and run, and end")
     what = parser.add_argument_group("which tests (default: all)")
     what.add_argument("-k", metavar="EXPRESSION", dest="keyword", help="as pytest -k")
     what.add_argument("-m", metavar="EXPRESSION", dest="marker", help="as pytest -m")
@@ -96,10 +112,16 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
         raise UserError(
             "--here runs on this machine: --kernel, --flavour, --topology and --guests make no sense with it"
         )
-    if args.tx and not args.here:
-        raise UserError("--tx is for --here: guests are started here")
-    if args.allow_disruptive and not args.here:
-        raise UserError("--allow-disruptive is for --here; in a guest every test runs anyway")
+    if not args.here:
+        for name in ("allow_disruptive", "dax", "node", "profile", "module", "plan", "tx"):
+            if getattr(args, name) not in (None, False, []):
+                raise UserError(
+                    f"--{name.replace('_', '-')} is for --here; in a guest every test runs anyway"
+                )
+    if args.dax and (args.node is not None or args.profile):
+        raise UserError(
+            "--dax has the test module make the node: --node and --profile are for a driver's own"
+        )
     return Request(
         kernel=args.kernel,
         build=args.build,
@@ -108,7 +130,7 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
         guests=args.guests,
         here=args.here,
         machines=tuple(args.tx),
-        allow_disruptive=args.allow_disruptive,
+        wish=Wish(tuple(args.dax), args.node, args.profile, args.module, args.allow_disruptive),
         requirements=tuple(args.req),
         selection=tuple(selection(args)),
         repeat=args.repeat or 1,
@@ -127,7 +149,11 @@ def execute(args: argparse.Namespace) -> int:
     if args.resume is not None:
         refuse_others(args)
         return resume.resume(args.resume, request_of, args.guests).code
-    return certify(request(args, sys.argv[1:])).code
+    asked = request(args, sys.argv[1:])
+    if args.plan:
+        only_plan(asked)
+        return Exit.HOLDS
+    return certify(asked).code
 
 
 def refuse_others(args: argparse.Namespace) -> None:

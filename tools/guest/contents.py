@@ -10,9 +10,11 @@ from __future__ import annotations
 import fnmatch
 import importlib.metadata
 import os
+import shutil
 import sys
 import sysconfig
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,7 @@ class Runtime:
     config: Path | None  # pyvenv.cfg
     python: tuple[Path, ...]  # modules and data of the standard library and the packages
     metadata: tuple[Path, ...]  # of the distributions
-    binaries: tuple[Path, ...]  # extension modules
+    binaries: tuple[Path, ...]  # extension modules, and programs
     terminfo: tuple[Path, ...]
 
     def all(self) -> list[Path]:
@@ -73,17 +75,18 @@ def runtime() -> Runtime:
     Raises GuestError when a required distribution is missing.
     """
     wanted = rules()
-    stdlib = tree(Path(sysconfig.get_path("stdlib")), wanted["stdlib"]["exclude"])
+    library = tree(stdlib(), wanted["stdlib"]["exclude"])
     modules, metadata = _distributions(wanted["packages"])
-    files = [*stdlib, *modules]
+    files = [*library, *modules]
     binaries = [path for path in files if path.name.endswith(".so") or ".so." in path.name]
+    programs = [Path(path) for name in wanted["programs"]["optional"] if (path := shutil.which(name))]
     config = Path(sys.prefix, "pyvenv.cfg")
     return Runtime(
         interpreter=Path(sys.executable),
         config=config if config.exists() else None,
         python=tuple(sorted(set(files) - set(binaries))),
         metadata=tuple(metadata),
-        binaries=tuple(binaries),
+        binaries=(*binaries, *programs),
         terminfo=tuple(_terminfo(wanted["terminfo"]["names"])),
     )
 
@@ -110,6 +113,18 @@ def suite(repository: Path) -> list[Path]:
         elif path.exists():
             found.append(path)
     return sorted(found)
+
+
+def stdlib() -> Path:
+    """The folder of the interpreter's standard library."""
+    return Path(sysconfig.get_path("stdlib"))
+
+
+def distribution_files(names: Sequence[str]) -> list[Path]:
+    """Modules and metadata of further distributions. Raises GuestError when one is missing."""
+    wanted = {"required": list(names), "optional": [], "exclude": rules()["packages"]["exclude"]}
+    modules, metadata = _distributions(wanted)
+    return [*modules, *metadata]
 
 
 def _distributions(wanted: dict[str, list[str]]) -> tuple[list[Path], list[Path]]:

@@ -45,12 +45,14 @@ class Image:
 class Request:
     """What is to be in an image besides the runtime.
 
-    `extra` maps guest paths to host files (the test module, for instance), `entries` guest paths to contents.
+    `extra` maps guest paths to host files (the test module, for instance), `entries` guest paths to contents;
+    `modules` are further Python modules and files, at their own paths.
     """
 
     repository: Path
     extra: Mapping[str, Path] = field(default_factory=dict)
     entries: Mapping[str, bytes] = field(default_factory=dict)
+    modules: tuple[Path, ...] = ()
 
 
 def build(request: Request) -> Image:
@@ -69,14 +71,19 @@ def build(request: Request) -> Image:
         suite = contents.suite(request.repository)
         key = _digest(
             [runtime_file.name, str(request.repository), *map(repr, sorted(request.entries.items()))],
-            [*suite, *_guest_programs()],
+            [*suite, *request.modules, *_guest_programs()],
             request.extra,
         )
         image = folder / f"image-{key}.cpio"
         cached = _used(image)
         if not cached:
             layer = layers.suite_layer(
-                request.repository, suite, runtime.interpreter, request.extra, request.entries
+                request.repository,
+                suite,
+                runtime.interpreter,
+                request.extra,
+                request.entries,
+                request.modules,
             )
             _write_image(image, runtime_file, layer)
         _prune(folder)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from tools.guest import bytecode, elf
@@ -103,9 +103,10 @@ def suite_layer(
     interpreter: Path,
     extra: Mapping[str, Path],
     entries: Mapping[str, bytes],
+    modules: Sequence[Path] = (),
 ) -> Archive:
-    """The suite at the same path as on the host, the guest's own programs, and files given as guest path:
-    host file (`extra`) or guest path: content (`entries`).
+    """The suite at the same path as on the host, the guest's own programs, files given as guest path:
+    host file (`extra`) or guest path: content (`entries`), and more modules with their bytecode.
     """
     archive = Archive()
     for path in suite:
@@ -113,6 +114,8 @@ def suite_layer(
         add_file(archive, path, source)
         if path.suffix == ".py":
             _add_bytecode(archive, path, source)
+    for path in modules:
+        _add_module(archive, path)
     init = (INSIDE / "init.py").read_bytes()
     archive.file("/init", f"#!{interpreter} -I\n".encode() + init, executable=True)
     for path in sorted(INSIDE.glob("guest_*.py")):

@@ -35,10 +35,11 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "PY
 class GuestSpec:
     """What to boot.
 
-    accel: None lets the topology's rule decide. extra: more files, guest path to host file. boot: more boot
-    arguments. env: set in the worker, beside PNODE_TOPOLOGY, PNODE_PROVIDES and PNODE_SLOT. deadline: seconds
-    until a guest has to be ready; None for what is usual, scaled by the load, and by `patience` for a slow
-    kernel. console_bytes: a guest that prints more is ended.
+    accel: None lets the topology's rule decide. extra: more files, guest path to host file. modules: more
+    Python modules and files, at the host's own paths. boot: more boot arguments. env: set in the worker,
+    beside PNODE_TOPOLOGY, PNODE_PROVIDES and PNODE_SLOT. deadline: seconds until a guest has to be ready;
+    None for what is usual, scaled by the load, and by `patience` for a slow kernel. console_bytes: a guest
+    that prints more is ended.
     """
 
     topology: Topology
@@ -48,6 +49,7 @@ class GuestSpec:
     accel: Accel | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Path] = field(default_factory=dict)
+    modules: tuple[Path, ...] = ()
     boot: tuple[str, ...] = ()
     deadline: float | None = None
     patience: float = 1.0
@@ -110,4 +112,5 @@ def _request(spec: GuestSpec) -> initramfs.Request:
     extra = dict(spec.extra)
     if spec.module:
         extra[MODULE_IN_GUEST] = spec.module
-    return initramfs.Request(spec.repository, extra, {"/pnode/config.json": json.dumps(config).encode()})
+    entries = {"/pnode/config.json": json.dumps(config).encode()}
+    return initramfs.Request(spec.repository, extra, entries, spec.modules)

@@ -39,6 +39,10 @@ _CARRIED = {
     "--known": True,
     "--here": False,
     "--allow-disruptive": False,
+    "--dax": True,
+    "--node": True,
+    "--profile": True,
+    "--module": True,
 }
 _CODES = {
     Outcome.PASS: "32",

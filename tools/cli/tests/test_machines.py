@@ -29,6 +29,7 @@ boot = open("/proc/sys/kernel/random/boot_id").read().strip()
 from tools.cli.version import suite_version
 kernel = {{"release": "6.12.0", "version": "{version}"}}
 print(json.dumps({{"suite": suite_version(), "release": "6.12.0", "kernel": kernel, "dialect": "v4",
+                  "environment": {{"PNODE_TOPOLOGY": "here"}},
                   "machine": {{"error": "played"}}, "pace": 1.0, "boot_id": boot}}), flush=True)'
     echo $$ >{lab}/lease
     exec cat >/dev/null ;;

@@ -127,7 +127,7 @@ def test_the_booted_machine_has_no_image(monkeypatch: pytest.MonkeyPatch) -> Non
         def event(self) -> dict[str, str]:
             return {"release": self.release, "version": self.version}
 
-    monkeypatch.setattr(resume.here, "subject", lambda _: Booted(Path("/"), None, "r", "v2"))
+    monkeypatch.setattr(resume.here, "subject", lambda *_: Booted(Path("/"), None, "r", "v2"))
     request, start = Request(here=True), START | {"kernel": {"release": "r", "version": "v2"}}
     assert resume.same_kernel(Path("RUN"), request, start).version == "v2"
     with pytest.raises(UserError, match=r"another kernel \(version v1, now v2\)"):

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tools.cli import here, run, rundir, session, subject
 from tools.cli import main as cli
-from tools.cli import run, rundir, session, subject
 from tools.cli.certify import DEADLINE, Request
+from tools.cli.here import Wish
 from tools.errors import UserError
 from tools.guest import topology
 from tools.kernel.tests.test_image import bzimage
@@ -44,11 +45,33 @@ def test_all_options() -> None:
         (["--here", "--kernel", "K"], "make no sense"),
         (["--here", "--topology", "fast"], "make no sense"),
         (["--allow-disruptive"], "is for --here"),
+        (["--dax", "dax0.0"], "--dax is for --here"),
+        (["--plan"], "--plan is for --here"),
+        (["--here", "--dax", "dax0.0", "--node", "1"], "for a driver's own"),
     ],
 )
 def test_options_that_exclude_each_other(words: Sequence[str], reason: str) -> None:
     with pytest.raises(UserError, match=reason):
         parse(*words)
+
+
+def test_options_of_a_run_on_this_machine() -> None:
+    found = parse("--here", "--dax", "dax0.0", "--dax", "region1", "--allow-disruptive", "--module", "M")
+    assert found.wish == Wish(dax=("dax0.0", "region1"), module=Path("M"), allow_disruptive=True)
+    assert parse("--here", "--node", "3", "--profile", "P").wish == Wish(node=3, profile=Path("P"))
+
+
+def test_a_module_of_another_kernel(tmp_path: Path) -> None:
+    path = tmp_path / "pnode_test.ko"
+    with pytest.raises(UserError, match="No such file"):
+        here.require_module(path, "6.12.117-pnode")
+    path.write_bytes(b"no module")
+    with pytest.raises(UserError, match="not a kernel module"):
+        here.require_module(path, "6.12.117-pnode")
+    path.write_bytes(b"x\0vermagic=6.12.117-pnode SMP mod_unload \0")
+    here.require_module(path, "6.12.117-pnode")
+    with pytest.raises(UserError, match=r"is for 6.12.117-pnode, this machine runs 6.12.118"):
+        here.require_module(path, "6.12.118")
 
 
 @pytest.mark.parametrize(
