@@ -14,10 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import paths
-from helpers.knobs import Knobs
+from helpers.knobs import Knobs, setting
 from helpers.outcome import outcome
 
-__all__ = ["Attempt", "Failing", "available", "failing", "sparing", "stack_filter", "symbol_range"]
+__all__ = [
+    "Attempt",
+    "Failing",
+    "available",
+    "by_function",
+    "failing",
+    "sparing",
+    "stack_filter",
+    "symbol_range",
+]
 
 _NTH = Path("/proc/thread-self/fail-nth")
 _DEBUGFS = Path("/sys/kernel/debug")
@@ -86,6 +95,22 @@ def failing() -> Iterator[Failing]:
         for name, value in _SETTINGS:
             knobs.set(_DEBUGFS / name, value)
         yield Failing()
+
+
+@contextmanager
+def by_function(name: str) -> Iterator[bool]:
+    """Calls of a function count, too, and the n-th of all fails there and then (FAIL_FUNCTION, see
+    /sys/kernel/debug/error_injection/list), for the length of the block. False where the kernel cannot."""
+    inject = _DEBUGFS / "fail_function/inject"
+    if not inject.exists():
+        yield False
+        return
+    with setting(_DEBUGFS / "fail_function/verbose", 0):
+        paths.write_text(inject, name)
+        try:
+            yield True
+        finally:
+            paths.write_text(inject, f"!{name}")
 
 
 def stack_filter() -> bool:
