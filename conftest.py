@@ -16,6 +16,7 @@ pytest_plugins = [
     "fixtures.cgroups",
     "fixtures.memory",
     "fixtures.property",
+    "fixtures.stress",
     "fixtures.process",
     "fixtures.pressure",
     "fixtures.tiers",

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Cpusets: private nodes are given to all actors and taken away again, under their policies and pages."""
+
+from helpers.cgroup import Cgroup
+from selftests.stress.actor import Actor
+
+PAGES = 16
+MEMS = ("DEPQ", "DE", "DP", "DEQ", "P", "E", "EPQ", "D")
+
+
+def play(me: Actor) -> None:
+    assert me.world.group is not None
+    group = Cgroup(me.world.group)
+    try:
+        while me.going():
+            with me.bound(PAGES, "P") as memory:
+                for _flip in range(4):
+                    letters = [letter for letter in me.rng.choice(MEMS) if letter in me.world.nodes]
+                    me.do("cpuset", group.set_mems, [me.world.nodes[letter] for letter in letters])
+                    memory.check()
+                    memory.write(*range(0, PAGES, 2))
+                    me.pause(0.05)
+    finally:
+        group.set_mems(me.world.nodes.values())  # empty is ENOSPC while there are tasks

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fixtures of the chapter."""
+
+import os
+import shlex
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from fixtures.bench import Bench
+from fixtures.cgroups import CgroupFactory
+from fixtures.invariants import allow_splat
+from helpers import failing
+from helpers.nodes import Node
+from helpers.stress import REQUIREMENTS
+from selftests.stress.acts import PARTS
+from selftests.stress.crew import Crew
+from selftests.stress.scene import SIZE, Scene, draw, parse
+from selftests.stress.stage import SHORT, Played, Stage
+
+#: `play("STR-01", "unplug: unplug ok") -> Played`: the scene of that requirement; AssertionError with all
+#: that was wrong, or when one of these things did not happen (Played.did).
+Play = Callable[..., Played]
+
+
+@pytest.fixture(scope="session")
+def crew() -> Iterator[Callable[[], Crew]]:
+    """`crew()`: the workers, started when first asked for and again when one of them was lost."""
+    running: list[Crew] = []
+
+    def ready() -> Crew:
+        if running and not running[0].whole:
+            running.pop().close()
+        if not running:
+            running.append(Crew(SIZE))
+        return running[0]
+
+    yield ready
+    for one in running:
+        one.close()
+
+
+@pytest.fixture
+def play(
+    request: pytest.FixtureRequest,
+    bench: Bench,
+    ordinary_nodes: list[Node],
+    cgroup: CgroupFactory,
+    crew: Callable[[], Crew],
+    record_property: Callable[[str, object], None],
+) -> Play:
+    config = request.config
+    stage = Stage(bench, ordinary_nodes, cgroup, crew)
+
+    def run(requirement: str, *did: str) -> Played:
+        given = config.getoption("--stress-scene")
+        seconds = config.getoption("--stress-seconds") / REQUIREMENTS
+        scene = parse(given) if given else draw(requirement, config.getoption("--stress-seed"), seconds)
+        if scene.refuse and not failing.available():
+            pytest.skip("needs FAILSLAB, FAIL_PAGE_ALLOC and FAULT_INJECTION_DEBUG_FS")
+        if len(bench.claim()) < 2:
+            pytest.skip("needs another claimable range")
+        if any(PARTS[name].shaky for name in scene.acts) or scene.refuse:
+            request.node.add_marker(
+                allow_splat(SHORT, reason="a node that is full or going has no page to give")
+            )
+        played = stage.play(scene)
+        record_property("scene", str(scene))
+        record_property("calls per second", played.rate())
+        record_property("calls", dict(sorted(played.did().items())))
+        if played.samples is not None:
+            request.node.user_properties.append(played.samples.property(str(scene)))
+        if played.wrong:
+            lines = [*played.wrong, f"this scene again: {_again(request.node.nodeid, scene)}"]
+            if config.getoption("--stress-shrink"):
+                lines += _smaller(stage, request.node.nodeid, scene, config.getoption("--stress-shrink"))
+            raise AssertionError("\n".join(lines))
+        missing = [what for what in did if not played.did()[what] and not given]
+        assert not missing, (
+            f"{scene}: this did not happen: {', '.join(missing)}; what did: {dict(played.did())}"
+        )
+        return played
+
+    return run
+
+
+def _smaller(stage: Stage, nodeid: str, scene: Scene, seconds: float) -> list[str]:
+    found = stage.shrink(scene, seconds)
+    if found is None:
+        return ["the same scene did not fail once more"]
+    return [f"smallest that failed: {_again(nodeid, found)}"]
+
+
+def _again(nodeid: str, scene: Scene) -> str:
+    topology = os.environ.get("PNODE_TOPOLOGY", "")
+    where = " --here" if topology == "here" else f" --topology {topology}" if topology else ""
+    return f"tools/pnode run{where} -- {shlex.quote(nodeid)} --stress-scene {shlex.quote(str(scene))}"
