@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from helpers import stress
 from tools.cli import kernel as kernel_verb
 from tools.cli import machines, main, provenance, resume
 from tools.cli.arguments import positive
@@ -73,6 +74,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--seed", type=int, metavar="S", help="shuffle the tests, each round differently, by this number"
     )
+    what.add_argument(
+        "--stress-seconds", type=stress.seconds, metavar="N",
+        help=f"time that the scenes of the chapter STR race, together (default: {stress.SECONDS:g})",
+    )  # fmt: skip
+    what.add_argument("--stress-seed", type=int, metavar="N", help="other scenes for the chapter STR")
+    what.add_argument(
+        "--stress-scene", metavar="TEXT", help="this scene only, as a failure of the chapter STR printed it"
+    )
     parser.add_argument(
         "--known", type=Path, action="append", default=[], metavar="FILE",
         help="issues that may fail and splats that are allowed, TOML (repeatable; tools/known/README.md)",
@@ -100,7 +109,13 @@ def selection(args: argparse.Namespace) -> list[str]:
             words += [option, value]
     for selector in args.req:
         words += ["--req", selector]
-    for option, value in (("--repeat", args.repeat), ("--seed", args.seed)):
+    for option, value in (
+        ("--repeat", args.repeat),
+        ("--seed", args.seed),
+        ("--stress-seconds", args.stress_seconds),
+        ("--stress-seed", args.stress_seed),
+        ("--stress-scene", args.stress_scene),
+    ):
         if value is not None:
             words.append(f"{option}={value}")
     return [*words, *args.pytest_arguments]
@@ -136,7 +151,8 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
         repeat=args.repeat or 1,
         seed=args.seed,
         output=args.output,
-        deadline=args.deadline,
+        # a longer scene is not overdue
+        deadline=args.deadline + stress.longest(args.stress_seconds, args.stress_scene),
         known=tuple(args.known),
         argv=tuple(argv),
         source=provenance.given(args, foreign=bool(args.here or args.kernel or args.build)),

@@ -39,6 +39,16 @@ def test_all_options() -> None:
     assert found.selection == expected
 
 
+def test_time_of_the_stress_chapter_moves_the_deadline_of_tests() -> None:
+    found = parse("--stress-seconds", "3600", "--stress-seed", "7")
+    assert found.selection == ("--stress-seconds=3600.0", "--stress-seed=7")
+    assert found.deadline == DEADLINE + 295
+    scene = "seed=1 seconds=25 flags=0x3 acts=faults"
+    found = parse("--stress-scene", scene)
+    assert found.selection == (f"--stress-scene={scene}",)
+    assert found.deadline == DEADLINE + 20
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
@@ -76,7 +86,13 @@ def test_a_module_of_another_kernel(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["run", "--guests", "none"], ["run", "--topolog", "fast"], ["run", "stray"], ["list", "--", "-x"]],
+    [
+        ["run", "--stress-seconds", "5"],
+        ["run", "--guests", "none"],
+        ["run", "--topolog", "fast"],
+        ["run", "stray"],
+        ["list", "--", "-x"],
+    ],
 )
 def test_bad_options(words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
