@@ -21,7 +21,7 @@ PAGE_LIMIT = 6 * 1024 * 1024
 #: Sections that repeat what the page says in its own words.
 _TOLD = {"requirement", "run again"}
 #: Properties that have a place of their own.
-_SHOWN = {"requirement", "residency"}
+_SHOWN = {"requirement", "residency", "workers"}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from tools.report import summary
 from tools.report.events import Event, Outcome
-from tools.report.html import findings, guests, landing, machines, matrix, slowest
+from tools.report.html import findings, guests, landing, machines, matrix, slowest, workers
 from tools.report.html.words import STATUSES, Levels, at, duration, plain
 from tools.report.outcomes import named
 from tools.report.verdict import DEVIATES, HOLDS, INCOMPLETE, RequirementVerdict, Verdict
@@ -60,6 +60,7 @@ def render(verdict: Verdict, events: Sequence[Event], catalogue_hash: str | None
             pictures_of=landing.pictures_of,
             landings=landings,
             legend=landing.legend(landings),
+            races=workers.races_of(verdict),
             drawings=machines.drawings_of(verdict.run, verdict.topologies),
             sessions=guests.sessions_of(events, verdict, levels, anchors),
             guests=[event for event in named(events, "guest") if event.get("console")],
