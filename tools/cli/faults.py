@@ -9,7 +9,7 @@ from pathlib import Path
 from tools.cli import subject
 from tools.cli.arguments import positive
 from tools.cli.exits import Exit
-from tools.cli.list import load_catalogue
+from tools.cli.list import load_catalogue, select
 from tools.doctor import packages
 from tools.errors import UserError
 from tools.faults import plan, session, show
@@ -28,6 +28,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--fault", action="append", default=[], metavar="NAME", help="this one (repeatable)")
     what.add_argument("--all", action="store_true", help="every one")
     parser.add_argument(
+        "--by", action="append", default=[], metavar="ID",
+        help="by the tests of these requirements, in this order, in place of those that have to notice",
+    )  # fmt: skip
+    parser.add_argument(
+        "--stress-seed", type=int, default=1, metavar="N", help="other scenes for the chapter STR (with --by)"
+    )
+    parser.add_argument(
         "--catch",
         choices=("first", "all"),
         default="first",
@@ -45,6 +52,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.fault and args.all:
         raise UserError("--fault and --all exclude each other")
     chosen = plan.choose(data.load(known), args.fault, args.all)
+    if args.by:
+        chosen = plan.by(chosen, [name for selector in args.by for name in select(known, selector)])
     given = subject.check_paths(args.kernel, args.build)
     packages.require(["qemu"])
     kernel = given or subject.reference(flavour.load())
@@ -56,6 +65,7 @@ def execute(args: argparse.Namespace) -> int:
         every=args.catch == "all",
         output=args.output,
         argv=sys.argv[1:],
+        words=(f"--stress-seed={args.stress_seed}", "--stress-shrink=0"),
     )
     return report(result, run_dir, as_json=args.json)
 

@@ -4,12 +4,14 @@
 import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tools.errors import UserError
 from tools.kernel.faults import Fault
 
 CONTROLS = 3  # control tests for each fault
+BY_SECONDS = 30  # for each requirement that is not the fault's own
 
 
 def choose(faults: Mapping[str, Fault], names: Sequence[str], everything: bool) -> list[Fault]:
@@ -21,6 +23,20 @@ def choose(faults: Mapping[str, Fault], names: Sequence[str], everything: bool) 
         return [faults[name] for name in dict.fromkeys(names)]
     visible = [fault for fault in faults.values() if not fault.unseen]
     return visible if everything else [fault for fault in visible if fault.sample]
+
+
+def by(faults: Iterable[Fault], requirements: Sequence[str]) -> list[Fault]:
+    """Return the faults to be looked for by tests of other requirements than theirs: what these can catch."""
+    return [
+        replace(
+            fault,
+            turns_red=tuple(requirements),
+            also=(*fault.also, *fault.turns_red),
+            first=(),
+            seconds=BY_SECONDS * len(requirements),
+        )
+        for fault in faults
+    ]
 
 
 def _number(name: str) -> int:

@@ -67,8 +67,10 @@ def run(
     every: bool = False,
     output: Path | None = None,
     argv: Sequence[str] = (),
+    words: Sequence[str] = (),
 ) -> tuple[Matrix, Path]:
-    """Break the kernel in each of these ways; return what became of it, and the run's directory.
+    """Break the kernel in each of these ways; return what became of it, and the run's directory. `words` go
+    to pytest.
 
     Raises UserError when no guest can be had.
     """
@@ -90,7 +92,7 @@ def run(
             dialect=None,
         )
         allowed = encode(for_tests(allowed_on(place.name, gather((), known), log.events[0])))
-        words = ["--faults", plan.encode(faults, control, every), f"--allowed-splats={allowed}"]
+        words = [*words, "--faults", plan.encode(faults, control, every), f"--allowed-splats={allowed}"]
         words += files(faults, tests, control)
         _session(place, kernel, faults, words, run_dir, log, known, guests)
         result = matrix.build(faults, log.events, run_dir)

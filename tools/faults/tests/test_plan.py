@@ -76,3 +76,11 @@ def test_the_plan_is_json() -> None:
 def test_a_fault_that_hangs_has_a_deadline_of_its_own() -> None:
     faults = [fault("gate-1"), fault("gate-2", seconds=15)]
     assert session.deadlines(faults, 2.0) == {"faults::gate-2": (15 + session.LAST_TEST) * 2}
+
+
+def test_others_can_be_asked_to_notice() -> None:
+    """Whose requirements the fault is of may be red as well, as control tests they would be no control."""
+    (found,) = plan.by([fault("gate-1", first=("x",), also=("DEV",))], ["STR-01", "STR-04"])
+    assert found.turns_red == ("STR-01", "STR-04")
+    assert found.also == ("DEV", "ISO-02")
+    assert (found.first, found.seconds) == ((), 2 * plan.BY_SECONDS)
