@@ -4,6 +4,7 @@
 import argparse
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ from tools.cli import check, collect
 from tools.cli import list as listing
 from tools.cli.collect import Collected
 from tools.errors import UserError
-from tools.report.events import Outcome
+from tools.report.events import Event, Outcome
 from tools.report.verdict import judge
 
 ROWS = [Requirement(name, level, "It holds.", "v4 01/27", {"v4": "0"}) for name, level in
@@ -70,6 +71,24 @@ def test_each_limit_of_time_counts(
     monkeypatch.setattr(check.limits, "MIN_TESTS", 1)
     monkeypatch.setattr(check.limits, "load", lambda: {"fast": {"overhead": bound}})
     assert check.time_by_ratio(tmp_path) == (check.Counts(*counts), status)
+
+
+def test_who_interrupts_the_suite_ends_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Event] = [
+        {"event": "plan", "topology": "fast", "tests": ["a", "b"], "requirements": {}},
+        {
+            "event": "test",
+            "topology": "fast",
+            "nodeid": "a",
+            "outcome": Outcome.PASS,
+            "requirements": ["ISO-01"],
+        },
+        {"event": "problem", "topology": "fast", "kind": "interrupted", "message": "interrupted"},
+    ]
+    done = SimpleNamespace(verdict=judge(events, ROWS), code=3, run_dir=Path())
+    monkeypatch.setattr(check, "certify", lambda request: done)
+    with pytest.raises(KeyboardInterrupt):
+        check.suite(argparse.Namespace(output=None, guests=None))
 
 
 def test_list_joins_tests_and_faults() -> None:
