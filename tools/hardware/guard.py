@@ -59,8 +59,14 @@ def taken(targets: list[Target], module: Path, run_dir: Path, directory: Path = 
             ],
             Settings.now(),
         )
-        note.write(directory)
+        # It comes before the journal: killed in between, this process leaves nobody who undoes what is noted.
         watchdog = _start_watchdog(directory)
+        try:
+            note.write(directory)
+        except BaseException:
+            watchdog.kill()
+            watchdog.wait()
+            raise
         try:
             _take(targets, module)
             yield
