@@ -105,15 +105,18 @@ class Setting:
 
 
 def files(selection: Sequence[str], tests: Sequence[Collected], *, resumed: bool = False) -> list[str]:
-    """Return the files that hold the tests of a choice, in order: a guest need not import all others, which
-    takes it longer than its boot. Empty for the whole suite, and where who chose has named files himself."""
+    """Return the files that hold the tests of a choice, or of a topology that has few, in order: a guest need
+    not import all others, which takes it longer than its boot. Empty for the whole suite, and where who chose
+    has named files himself."""
     words, chosen = iter(selection), resumed
     for word in words:
         if word in ("-k", "-m", "--req"):
             chosen = bool(next(words, None)) or chosen
         elif not word.startswith(("--repeat=", "--seed=")):
             return []
-    return list(dict.fromkeys(test.nodeid.partition("::")[0] for test in tests)) if chosen else []
+    held = list(dict.fromkeys(test.nodeid.partition("::")[0] for test in tests))
+    few = 2 * len(held) < sum(1 for _ in (ROOT / "selftests").rglob("test_*.py"))
+    return held if chosen or few else []
 
 
 @dataclass(frozen=True)
