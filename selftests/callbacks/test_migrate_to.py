@@ -21,7 +21,7 @@ from helpers.residency import residency, residency_of
 from helpers.testmod import Callback
 from helpers.testmod import Mode as Does
 from selftests.callbacks.putting import KINDS, OPEN, PAGES, heads, move_all
-from selftests.migration.moves import folio_addrs
+from selftests.migration.moves import bring_home, folio_addrs
 from selftests.oracle import placed
 
 NOBODY = 65534
@@ -95,6 +95,7 @@ def test_migrate_pages_hands_over_all_of_the_task(
     assert set(frames) <= listed
     assert (left, len(listed)) == (asked.result, asked.count)
     assert residency_of(address, PAGES, worker.pid).all_on(node.nid)
+    bring_home(worker, [node.nid], ordinary_node.nid)
     worker.finish()
 
 

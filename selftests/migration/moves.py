@@ -2,9 +2,10 @@
 """Moving pages about, and what the owners of private nodes were told of it."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from fixtures.private import PrivateNode
+from fixtures.process import Child
 from helpers import syscalls
 from helpers.constants import MPOL_MF_MOVE
 from helpers.memory import PAGE_SIZE, Mapping
@@ -46,6 +47,16 @@ def moved(mod: TestModule, memory: Mapping, nid: int) -> Mapping:
     where = located(mod, memory)
     assert where.all_on(nid), f"not on node {nid} to begin with: {where}"
     return memory
+
+
+def bring_home(worker: Child, nodes: Iterable[int], home: int) -> None:
+    """Move all that a child maps on these nodes to ordinary memory, before it ends.
+
+    migrate_pages() of a task takes along the files that nobody else maps at that moment, and they outlive the
+    task. By root, so that those go back as well that somebody has mapped since.
+    """
+    left = syscalls.migrate_pages(worker.pid, sorted(nodes), [home])
+    assert left == 0, f"{left} pages of the child did not come home to node {home}"
 
 
 def reasons(node: PrivateNode) -> Counter[int]:

@@ -20,7 +20,7 @@ from helpers.memory import Mapping
 from helpers.nodes import Node
 from helpers.observed import landed
 from helpers.testmod import OnlineType, TestModule
-from selftests.migration.moves import HUGE, NOBODY, OPEN, PAGES
+from selftests.migration.moves import HUGE, NOBODY, OPEN, PAGES, bring_home
 from selftests.oracle import Span, located, placed
 
 KINDS = {
@@ -68,6 +68,7 @@ def test_a_tasks_memory_moves(
         assert left == 0, (
             f"{route}: all of the memory is on node {place}, yet {left} pages are said to be not"
         )
+    bring_home(worker, (nodes["P"], nodes["Q"]), nodes["D"])
     worker.finish()
 
 
@@ -83,6 +84,7 @@ def test_node_in_the_kernel_zone(
         assert worker.step() == 0
         where = located(mod, memory, worker.pid)
         assert where.all_on(place), f"to node {place}: {where}"
+    bring_home(worker, places[1:2], ordinary_node.nid)
     worker.finish()
 
 
@@ -109,6 +111,7 @@ def test_several_nodes_at_a_time(nodes: dict[str, int], mod: TestModule, child: 
     for span, letter in zip(spans, "DP", strict=True):
         where = located(mod, span, worker.pid)
         assert where.all_on(goes[nodes[letter]]), f"from {letter}, {goes}: {where}"
+    bring_home(worker, (nodes["P"], nodes["Q"]), nodes["D"])
     worker.finish()
 
 
@@ -139,6 +142,7 @@ def test_pages_that_stay_are_counted(
     assert left == 3, "the pinned ones"
     assert worker.step() == 0
     assert located(mod, memory, worker.pid).all_on(target), "the control: once nothing pins them"
+    bring_home(worker, (nodes["P"], nodes["Q"]), nodes["D"])
     worker.finish()
 
 
@@ -161,4 +165,5 @@ def test_pages_elsewhere_stay(
     for _step in range(2):
         worker.step()
         assert located(mod, memory, worker.pid).frames == frames, "it was on neither node"
+    bring_home(worker, (nodes["P"], nodes["Q"]), nodes["D"])
     worker.finish()
