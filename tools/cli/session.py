@@ -135,7 +135,7 @@ class Guests:
             topology=self.topology,
             kernel=self.image,
             module=self.module,
-            boot=self.flavour.boot,
+            boot=self.flavour.boot_arguments(cxl=self.topology.tree is not None),
             patience=self.flavour.patience,
         )
 

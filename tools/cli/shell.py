@@ -33,5 +33,6 @@ def execute(args: argparse.Namespace) -> int:
     kernel = kernel or subject.reference(kind)
     module = kernel.module() if kernel.build_dir else None
     print(f"pnode: booting {kernel.release} on {place.name}; Ctrl-A x ends it", file=sys.stderr, flush=True)
-    status = shell(GuestSpec(topology=place, kernel=kernel.image, module=module, boot=kind.boot))
+    boot = kind.boot_arguments(cxl=place.tree is not None)
+    status = shell(GuestSpec(topology=place, kernel=kernel.image, module=module, boot=boot))
     return Exit.HOLDS if status == 0 else Exit.CANNOT_RUN

@@ -25,8 +25,13 @@ class Flavour:
     fragments: tuple[Path, ...]
     localversion: str  # end of uname -r
     boot: tuple[str, ...]  # further boot arguments
+    boot_on_cxl: tuple[str, ...]  # and those of topologies whose memory is in part CXL
     more_memory: int  # bytes, for node 0
     patience: float  # how many times as long a boot may take
+
+    def boot_arguments(self, cxl: bool) -> tuple[str, ...]:
+        """Return boot arguments beyond a topology's own; the last word on an option counts."""
+        return (*self.boot, *(self.boot_on_cxl if cxl else ()))
 
     def options(self) -> dict[str, str]:
         """Return option -> value of all fragments, the last one's word counts. Raises UserError for a bad
@@ -57,6 +62,7 @@ def load(name: str = DEFAULT) -> Flavour:
         fragments=tuple(FOLDER / fragment for fragment in row["fragments"]),
         localversion=row["localversion"],
         boot=tuple(row["boot"]),
+        boot_on_cxl=tuple(row["boot_on_cxl"]),
         more_memory=int(size[1]) << 20,
         patience=float(row["patience"]),
     )

@@ -14,6 +14,7 @@ summary = "x"
 fragments = {fragments}
 localversion = "-x"
 boot = ["a=1"]
+boot_on_cxl = ["b=2"]
 more_memory = "{memory}"
 patience = 2
 """
@@ -32,7 +33,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_last_fragment_wins(folder: Path) -> None:
     odd = flavour.load("odd")
     assert odd.options() == {"A": "y", "B": "y", "C": "m"}
-    assert (odd.more_memory, odd.patience, odd.boot) == (384 << 20, 2.0, ("a=1",))
+    assert (odd.more_memory, odd.patience) == (384 << 20, 2.0)
+    assert odd.boot_arguments(cxl=False) == ("a=1",)
+    assert odd.boot_arguments(cxl=True) == ("a=1", "b=2")
 
 
 def test_what_there_is_not(folder: Path) -> None:
@@ -58,7 +61,8 @@ def test_debug_only_adds_to_the_reference() -> None:
 
 def test_the_default_has_no_wishes() -> None:
     own = flavour.load()
-    assert (own.boot, own.more_memory, own.patience, own.localversion) == ((), 0, 1.0, "-pnode")
+    assert (own.boot, own.boot_on_cxl, own.more_memory, own.patience) == ((), (), 0, 1.0)
+    assert own.localversion == "-pnode"
 
 
 def test_every_option_of_the_debug_fragment_says_why() -> None:
