@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from fixtures.private import PrivateNode
+from fixtures.settling import drain
 from helpers import syscalls
 from helpers.constants import MADV_DONTNEED, MADV_REMOVE, MPOL_MF_MOVE
 from helpers.memory import PAGE_SIZE, Mapping
@@ -22,7 +23,12 @@ KINDS = {"base": {"pages": PAGES}, "huge": {"pages": HUGE, "thp": True}}
 
 
 def freed(node: PrivateNode) -> Counter[int]:
-    """Calls of free_folio by frame, since the last look or reset."""
+    """Calls of free_folio by frame, since the last look or reset.
+
+    What is new is on a CPU's list for a while, with a reference held (mm/swap.c, lru_add): who has moved to
+    another CPU since and unmaps it does not free it yet.
+    """
+    drain()
     return Counter(event.pfn for event in node.events(Callback.FREE_FOLIO))
 
 

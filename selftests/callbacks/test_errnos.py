@@ -9,6 +9,7 @@ from fixtures.memory import AnonFactory
 from fixtures.nodes import OpenNode, PrivateNode, PrivateRange
 from fixtures.requirement import requirement
 from fixtures.selection import core
+from fixtures.settling import drain
 from helpers import syscalls
 from helpers.constants import MPOL_MF_MOVE, Mode
 from helpers.memory import Mapping
@@ -153,6 +154,7 @@ def test_callbacks_stop_with_the_ops(open_node: OpenNode, anon: AnonFactory) -> 
         memory.bind(Mode.BIND, [node.nid])
         memory.touch()
     first.close()
+    drain()
     assert node.counters().calls[Callback.FREE_FOLIO] == PAGES, "the control: with the ops"
     node.clear_ops()
     node.reset_counters()

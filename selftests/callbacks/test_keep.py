@@ -9,6 +9,7 @@ from fixtures.memory import AnonFactory
 from fixtures.nodes import OpenNode, PrivateNode, stable_free_pages
 from fixtures.requirement import requirement
 from fixtures.selection import core
+from fixtures.settling import drain
 from fixtures.testmod import AllocFactory
 from helpers.constants import Mode
 from helpers.nodes import Node
@@ -83,6 +84,7 @@ def test_user_memory_is_kept_as_well(
     folios = heads(memory)
     node.program(Callback.FREE_FOLIO, Does.KEEP)
     memory.close()
+    drain()
     assert Counter(mod.kept(node.nid).pfns) == folios
     assert stable_free_pages(node) == before - KINDS[kind]["pages"]
     mod.release_kept(node.nid)

@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.nodes import PrivateNode
 from fixtures.requirement import requirement
+from fixtures.settling import drain
 from fixtures.tiers import Cold, ColdFactory
 from helpers.memory import Mapping
 from helpers.residency import Residency
@@ -52,10 +53,12 @@ def demoted_secret(
 def ended(memory: Cold, node: PrivateNode) -> None:
     """The task is dead and all it had on the node is free, or kept."""
     memory.worker.kill()
-    wait_until(
-        lambda: node.free_pages() + node.counters().kept >= node.managed_pages(), 10,
-        lambda: f"{node.managed_pages() - node.free_pages()} pages of {node} in use",
-    )  # fmt: skip
+
+    def home() -> bool:
+        drain()
+        return node.free_pages() + node.counters().kept >= node.managed_pages()
+
+    wait_until(home, 10, lambda: f"{node.managed_pages() - node.free_pages()} pages of {node} in use")
 
 
 #: What is set up, and whether the contents are still there for the next owner.
