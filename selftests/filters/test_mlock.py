@@ -9,7 +9,7 @@ from fixtures.memory import AnonFactory
 from fixtures.nodes import PrivateNode
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
-from fixtures.settling import drain
+from fixtures.settling import drain, stable_free_pages
 from helpers import nodes as machine
 from helpers import syscalls
 from helpers.constants import MADV_POPULATE_WRITE, MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT, MLOCK_ONFAULT, Mode
@@ -136,7 +136,7 @@ def test_unlocking(
 @anonymous
 def test_ending_with_locked_memory(p: PrivateNode, child: ChildFactory, kind: str) -> None:
     """Nothing is left of it: the counts are those of before, and the pages are free again."""
-    free = p.free_pages()
+    free = stable_free_pages(p)
 
     def work() -> Iterator[int]:
         syscalls.mlockall(MCL_FUTURE | MCL_ONFAULT)
@@ -149,4 +149,4 @@ def test_ending_with_locked_memory(p: PrivateNode, child: ChildFactory, kind: st
     assert worker.step() == KINDS[kind]["pages"]
     worker.finish()
     assert set_aside(p.nid) == {"Mlocked": 0, "Unevictable": 0}
-    assert p.free_pages() == free
+    assert stable_free_pages(p) == free
