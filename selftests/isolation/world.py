@@ -74,11 +74,13 @@ def assert_untouched(*nodes: PrivateNode) -> None:
 
 def pages_in_use(node: PrivateNode, seconds: float = 1.0) -> int:
     """Pages that are not free. While a per-CPU list is on its way home its pages are in neither count, for
-    one look at most: a few looks are taken before pages count as in use."""
+    one look at most, and what a task had is held for a while by the CPU's list of new folios: a few looks are
+    taken before pages count as in use."""
     managed = node.managed_pages()
     seen: list[int] = []
 
     def none() -> bool:
+        drain()
         seen.append(managed - node.free_pages())
         return not seen[-1]
 
