@@ -32,6 +32,8 @@ ANSWER_SECONDS = 4.0
 _MOST_ANSWER = 16 << 20
 # Between two looks at the registers: a CPU that is where it was is stuck in a small place.
 _BETWEEN_LOOKS = 0.2
+# Where the worker's receiver waits (drivers/char/virtio_console.c).
+_RECEIVES = "port_fops_read"
 _STATES = {
     "D": "sleeps uninterruptibly",
     "I": "is idle",
@@ -164,9 +166,14 @@ def _suspect(tasks: list[Mapping[str, Any]]) -> str:
     works, else the worker's main thread."""
     for state in "DTR":
         for task in tasks:
-            if task.get("state") == state and not (task.get("kernel") and state != "D"):
+            if task.get("state") == state and not (task.get("kernel") and state != "D") and not _hears(task):
                 return _line(task)
     return _line(tasks[0]) if tasks else "it has no task left beside its init"
+
+
+def _hears(task: Mapping[str, Any]) -> bool:
+    """Whether it is the worker's receiver: seen running, it has just been woken by a message of ours."""
+    return task.get("state") == "R" and _RECEIVES in str(task.get("stack") or "")
 
 
 def _line(task: Mapping[str, Any]) -> str:

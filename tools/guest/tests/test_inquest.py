@@ -121,6 +121,12 @@ def test_without_such_a_task_the_worker_itself_is_named(boot: Boot, answers: Cal
     assert inquest.examine(boot).reason.endswith("; init[43] sleeps in futex_wait_queue")
 
 
+def test_the_receiver_that_a_message_woke_is_not_the_one(boot: Boot, answers: Callable[..., None]) -> None:
+    receiver = task(thread=44, state="R", stack="[<0>] port_fops_read+0x1/0x2\n[<0>] vfs_read+0x1/0x2")
+    answers(alive(task(wchan="hrtimer_nanosleep"), receiver))
+    assert inquest.examine(boot).reason.endswith("; init[43] sleeps in hrtimer_nanosleep")
+
+
 def test_a_worker_that_is_gone(boot: Boot, answers: Callable[..., None]) -> None:
     answers(alive())
     assert inquest.examine(boot).reason.endswith("; it has no task left beside its init")
