@@ -57,7 +57,7 @@ def run(session: Session, machine: Machine, run_dir: Path) -> list[Row]:
     name = fault.name if fault is not None else ""
     room = _small_disk(run_dir) if name == FULL_DISK else contextlib.nullcontext()
     if name == ALONE:
-        machine = replace(machine, guests=max(2, machine.guests))
+        machine = replace(machine, guests=2)
     with room, tempfile.TemporaryDirectory(prefix="pnode-chaos-") as scratch:
         answer = Path(scratch, "answer")
         status = _inner(session, machine, run_dir, Path(scratch, "spec"), answer)

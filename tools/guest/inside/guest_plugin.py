@@ -8,7 +8,8 @@ for temporary files below one that it has made on the host.
 
 import contextlib
 import os
-from collections.abc import Generator
+import select
+from collections.abc import Callable, Generator
 from typing import NoReturn
 
 import pytest
@@ -29,6 +30,22 @@ def pytest_configure(config: pytest.Config) -> None:
         with contextlib.suppress(OSError):
             if os.readlink(f"/proc/self/fd/{name}").startswith("/dev/vport"):
                 _CHANNEL[int(name)] = os.fstat(int(name)).st_rdev
+    for plugin in config.pluginmanager.get_plugins():
+        with contextlib.suppress(AttributeError):  # of xdist's and execnet's own
+            io = plugin.channel.gateway._io
+            io._read = _patient(io._read, io.infile.fileno())
+
+
+def _patient(read: Callable[[int], bytes | None], handle: int) -> Callable[[int], bytes]:
+    """A read() that waits in poll() when the channel does not block: a test can have made it so. To execnet
+    "nothing yet" is the end, and five seconds later it interrupts whatever runs then."""
+
+    def wait(count: int) -> bytes:
+        while (data := read(count)) is None:
+            select.select([handle], [], [])
+        return data
+
+    return wait
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

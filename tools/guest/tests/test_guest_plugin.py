@@ -5,9 +5,12 @@ import importlib.util
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
+from execnet import gateway_base
 
 from tools.guest.layers import INSIDE
 from tools.paths import ROOT
@@ -64,14 +67,19 @@ def test_goes_on(): pass
     assert output.count("PASSED test_it.py::test_forks") == 1
 
 
-def test_a_worker_whose_channel_was_closed_says_so_and_leaves(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def plugin() -> ModuleType:
     spec = importlib.util.spec_from_file_location("guest_plugin", INSIDE / "guest_plugin.py")
     assert spec is not None
     assert spec.loader is not None
-    plugin = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(plugin)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_worker_whose_channel_was_closed_says_so_and_leaves(
+    monkeypatch: pytest.MonkeyPatch, plugin: ModuleType
+) -> None:
     left: list[tuple[int, str]] = []
     monkeypatch.setattr(plugin, "_leave", lambda status, why: left.append((status, why)))
     read, write = os.pipe()
@@ -84,3 +92,21 @@ def test_a_worker_whose_channel_was_closed_says_so_and_leaves(
     plugin._check_channel()
     assert left == [(71, "the test closed the channel of its worker")]
     os.close(read)
+
+
+def test_a_channel_that_does_not_block_is_still_heard(plugin: ModuleType) -> None:
+    """What arrives while a test has made it so is read as ever."""
+    ours, theirs = os.pipe()
+    io = gateway_base.Popen2IO(sys.stdout, os.fdopen(ours, "r", 1), gateway_base.get_execmodel("thread"))
+    interactor = SimpleNamespace(channel=SimpleNamespace(gateway=SimpleNamespace(_io=io)))
+    manager = SimpleNamespace(get_plugins=lambda: [object(), interactor])
+    plugin.pytest_configure(SimpleNamespace(option=SimpleNamespace(basetemp=None), pluginmanager=manager))
+    os.set_blocking(ours, False)
+    later = threading.Timer(0.2, lambda: [os.write(theirs, said) for said in (b"ab", b"cd")])
+    later.start()
+    assert io.read(4) == b"abcd"
+    later.join()
+    os.close(theirs)
+    with pytest.raises(EOFError):
+        io.read(1)
+    io.close_read()
