@@ -24,6 +24,7 @@ from helpers.wait import wait_until
 from selftests.callbacks.poison import heal
 from selftests.stress.actor import REFUSED_ONE
 from selftests.stress.acts import PARTS
+from selftests.stress.asleep import STILL, Asleep
 from selftests.stress.crew import GRACE, Crew
 from selftests.stress.playing import Act, Told
 from selftests.stress.scene import Scene, smaller
@@ -178,9 +179,10 @@ class Stage:
         acts = [Act(act.name, act.place, act.seed, until, act.world) for act in acts]
         crew.give(acts)
         sampler = played.samples = Sampler(crew.pids[: len(acts)], [act.name for act in acts])
+        asleep, lost = Asleep(crew.pids[: len(acts)], scaled(STILL)), list[str]()
         last = until + scaled(GRACE) + scaled(GRACE)
         open_: set[int] = set(range(len(acts)))
-        while open_ and time.monotonic() < last:
+        while open_ and not lost and time.monotonic() < last:
             for index, told in crew.told(open_, LOOK):
                 open_.discard(index)
                 if told is None:
@@ -191,10 +193,12 @@ class Stage:
                     played.told.append(told)
                     played.wrong += told.wrong
             sampler.take()
+            lost = asleep.lost()
             if not played.wrong and not world.spreads:
                 assert world.group is not None
                 played.wrong += strangers(has_private_memory() or (), world.group)
-        for index in open_:
+        played.wrong += lost
+        for index in open_ if not lost else ():
             played.wrong.append(
                 f"{acts[index].name}, place {index}: no answer {last - until:.0f} s after the end"
             )

@@ -4,7 +4,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from tools.report.events import Event, Outcome
 
 PREFIX = "faults::"
 RED = ("failed", "error")
+_TIME = re.compile(r"^\[\s*(?P<seconds>\d+\.\d+)\]")
+_SCENE = "pnode-stress: seed="
 _MARK = re.compile(r"pnode-fault: (?P<fault>\S+) (?P<part>\S+) (?P<test>selftests/\S.*?)\s*$")
 
 
@@ -52,6 +54,7 @@ class Row:
     late: bool = False
     seconds: float = 0.0
     note: str = ""
+    raced: float = 0.0  # seconds, of a try of a race: from the start of its first scene, pauses left out
 
     @property
     def caught_by(self) -> list[Red]:
@@ -107,8 +110,9 @@ def recorded(events: Sequence[Event], run_dir: Path, faults: Mapping[str, Fault]
     if not names:
         begun = next((event for event in events if event["event"] == "run-start"), {})
         return Matrix() if list(begun.get("argv") or ())[:1] == ["faults"] else None
-    unknown = [Row(name, Fate.LOST, note="no such fault any more") for name in names if name not in faults]
-    found = build([faults[name] for name in names if name in faults], events, run_dir)
+    one = {name: faults.get(name.partition("#")[0]) for name in names}  # a try is of the fault before the #
+    unknown = [Row(name, Fate.LOST, note="no such fault any more") for name in names if one[name] is None]
+    found = build([replace(fault, name=name) for name, fault in one.items() if fault], events, run_dir)
     times = [float(event["time"]) for event in events]
     return Matrix([*found.rows, *unknown], round(max(times) - min(times), 1))
 
@@ -156,27 +160,51 @@ def _examined(fault: Fault, record: Mapping[str, Any], seconds: float) -> Row:
         late=bool(record["late"]),
         seconds=seconds,
         note=note,
+        raced=round(sum(one.get("raced", 0.0) for one in ran if one["part"] != "control"), 1),
     )
 
 
 def _crashed(fault: Fault, event: Event, run_dir: Path) -> Row:
     """The guest went away: the last mark on its console names the test."""
     how = f"{event.get('kind')}: {event.get('message')}"
-    last = _last_mark(fault, run_dir / str(event.get("console") or ""))
+    console = _console(run_dir / str(event.get("console") or ""))
+    last = _last_mark(fault, console)
     if last is None:
         return Row(fault.name, Fate.LOST, crashed=how, note="the guest ended before a test had begun")
     part, test = last
     fate = Fate.SURVIVED if part == "control" else Fate.UNPROVED if part == "again" else Fate.CAUGHT
     note = "" if fault.crashes else "ended its guest, and is not marked `crashes`"
-    return Row(fault.name, fate, crashed=how, reds=(Red(test, part, how),), tests=1, note=note)
+    seconds = round(float(event.get("duration") or 0.0), 1)
+    return Row(
+        fault.name,
+        fate,
+        crashed=how,
+        reds=(Red(test, part, how),),
+        tests=1,
+        seconds=seconds,
+        note=note,
+        raced=_raced(fault, console),
+    )
 
 
-def _last_mark(fault: Fault, console: Path) -> tuple[str, str] | None:
+def _console(path: Path) -> list[str]:
     try:
-        text = console.read_text(errors="replace")
+        return path.read_text(errors="replace").splitlines()
     except OSError:
-        return None
-    marks = [
-        mark for line in text.splitlines() if (mark := _MARK.search(line)) and mark["fault"] == fault.name
-    ]
+        return []
+
+
+def _last_mark(fault: Fault, console: Sequence[str]) -> tuple[str, str] | None:
+    marks = [mark for line in console if (mark := _MARK.search(line)) and mark["fault"] == fault.name]
     return (marks[-1]["part"], marks[-1]["test"]) if marks else None
+
+
+def _raced(fault: Fault, console: Sequence[str]) -> float:
+    """Seconds from the fault's first scene to the end of the console, 0 if none was played."""
+    mine = [number for number, line in enumerate(console) if f" {fault.name} " in line and _MARK.search(line)]
+    rest = console[mine[0] :] if mine else []
+    first = next((number for number, line in enumerate(rest) if _SCENE in line), None)
+    if first is None:
+        return 0.0
+    times = [float(time["seconds"]) for line in rest[first:] if (time := _TIME.search(line))]
+    return round(times[-1] - times[0], 1) if times else 0.0

@@ -15,13 +15,14 @@ BY_SECONDS = 30  # for each requirement that is not the fault's own
 
 
 def choose(faults: Mapping[str, Fault], names: Sequence[str], everything: bool) -> list[Fault]:
-    """Return the faults to arm: those named, all, or a sample. Raises UserError for an unknown name."""
+    """Return the faults to arm: those named, all but the racy ones, or a sample. Raises UserError for an
+    unknown name."""
     for name in names:
         if name not in faults:
             raise UserError(f"--fault {name}: no such fault (see tools/kernel/faults.toml)")
     if names:
         return [faults[name] for name in dict.fromkeys(names)]
-    visible = [fault for fault in faults.values() if not fault.unseen]
+    visible = [fault for fault in faults.values() if not (fault.unseen or fault.racy)]
     return visible if everything else [fault for fault in visible if fault.sample]
 
 

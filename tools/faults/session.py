@@ -12,8 +12,9 @@ from tools.cli import collect, rundir, session
 from tools.cli.subject import Subject
 from tools.cli.version import suite_version
 from tools.errors import UserError
-from tools.faults import matrix, plan
+from tools.faults import matrix, plan, tries
 from tools.faults.matrix import Matrix
+from tools.faults.tries import Trying
 from tools.guest import topology as topologies
 from tools.guest.topology import Topology
 from tools.kernel import faults as data
@@ -68,16 +69,18 @@ def run(
     output: Path | None = None,
     argv: Sequence[str] = (),
     words: Sequence[str] = (),
+    trying: Trying | None = None,
 ) -> tuple[Matrix, Path]:
     """Break the kernel in each of these ways; return what became of it, and the run's directory. `words` go
-    to pytest.
+    to pytest. With `trying` they are races, each of which is tried as often as it says.
 
     Raises UserError when no guest can be had.
     """
     place = topologies.load(TOPOLOGY)
-    faults = plan.order(faults)
+    faults = plan.order(tries.spread(faults, trying) if trying else faults)
     tests = collect.collect_tests((), session.environment(place))
-    control = requirements(tests)
+    control = {} if trying else requirements(tests)
+    planned = tries.encode(faults, trying) if trying else plan.encode(faults, control, every)
     with rundir.new(output) as run_dir, RunLog(run_dir / FILE) as log:
         began = time.monotonic()
         log.write(
@@ -92,7 +95,7 @@ def run(
             dialect=None,
         )
         allowed = encode(for_tests(allowed_on(place.name, gather((), known), log.events[0])))
-        words = [*words, "--faults", plan.encode(faults, control, every), f"--allowed-splats={allowed}"]
+        words = [*words, "--faults", planned, f"--allowed-splats={allowed}"]
         words += files(faults, tests, control)
         _session(place, kernel, faults, words, run_dir, log, known, guests)
         result = matrix.build(faults, log.events, run_dir)
@@ -121,6 +124,7 @@ def _session(
 ) -> None:
     count = min(len(faults), wanted or session.default_guests(place, os.sched_getaffinity(0)))
     guests = session.Guests(place, kernel.image, kernel.module(), count)
+    longest = max(DEADLINE, *(fault.seconds + LAST_TEST for fault in faults))
     with session.started(guests, run_dir) as running:
         session.check_record(running.record)
         session.say(f"{place.name}: {count} guests up under {running.accel.name}, {len(faults)} faults")
@@ -131,7 +135,7 @@ def _session(
             run_dir,
             Progress(len(faults)),
             DEADLINE * running.pace,
-            silence=(DEADLINE + STANDSTILL) * running.pace,
+            silence=(longest + STANDSTILL) * running.pace,
             deadlines=deadlines(faults, running.pace),
             accel=running.accel.name,
             requirements={matrix.PREFIX + fault.name: list(fault.turns_red) for fault in faults},

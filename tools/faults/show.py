@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The matrix for people."""
 
+from tools.faults import tries
 from tools.faults.matrix import Fate, Matrix, Red, Row
 
 _WIDTH = 100
 
 
 def lines(matrix: Matrix) -> list[str]:
-    """Return a table of all faults, what is wrong below each, and the sum."""
+    """Return a table of all faults, what is wrong below each, that of the races, and the sum."""
     width = max((len(row.fault) for row in matrix.rows), default=0)
     out = [line for row in matrix.rows for line in _row(row, width)]
+    races = tries.races(matrix.rows)
+    if races:
+        out += ["", *tries.lines(races)]
     return [*out, "", summary(matrix)]
 
 

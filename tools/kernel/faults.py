@@ -27,6 +27,7 @@ _KEYS: dict[str, type] = {
     "unseen": str,
     "seconds": int,
     "sample": bool,
+    "racy": bool,
 }
 _NEEDED = ("hook", "breaks")
 
@@ -43,6 +44,8 @@ class Fault:
     unseen     why no test can notice it; turns_red is empty then
     seconds    that its tests may take, 0 for what is usual: less where the kernel comes to hang
     sample     part of the sample that a check has time for
+    racy       found by chance: no single run has to notice it, but scenes of its requirements, played again
+               and again with other seeds. Not among all faults; `pnode faults --racy` tells how long it takes
     """
 
     name: str
@@ -56,6 +59,7 @@ class Fault:
     unseen: str = ""
     seconds: int = 0
     sample: bool = False
+    racy: bool = False
 
     def concerns(self, requirements: Iterable[str]) -> bool:
         """Whether a test of these requirements may be red while it is armed."""
@@ -94,6 +98,8 @@ def _fault(name: str, row: Any, known: Catalogue | None, file: str) -> Fault:
         raise UserError(
             f"{file}: [{name}] needs requirements in turns_red, or a reason in unseen; one of them"
         )
+    if row.get("racy") and (row.get("sample") or row.get("unseen")):
+        raise UserError(f"{file}: [{name}] is racy: it is no part of the sample, and it can be seen")
     if known is not None:
         _check_requirements(name, row, known, file)
     values: dict[str, Any] = {

@@ -2,7 +2,7 @@
 """Ops: the services of P are set, changed and cleared under those who use them."""
 
 from helpers.outcome import OK
-from helpers.testmod import Callback, Callbacks, Mode, Ops
+from helpers.testmod import Callback, Callbacks, Mode, Object, Ops
 from selftests.stress.actor import Actor
 
 SETS = (
@@ -22,6 +22,8 @@ def play(me: Actor) -> None:
     p = me.world.nodes["P"]
     try:
         while me.going():
+            if me.chance(4):
+                me.do("register", me.module.register, p, Object.NODE)  # it is already: 0, and nothing else
             if me.chance(3):
                 if me.do("clear_ops", me.module.clear_ops, p) == OK:
                     me.silent(p, "clear_ops()")

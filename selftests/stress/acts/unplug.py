@@ -3,10 +3,11 @@
 
 import signal
 
+from helpers.nodes import Node
 from helpers.outcome import OK
 from helpers.testmod import Callbacks, OnlineType
 from helpers.wait import wait_until
-from selftests.stress.actor import REFUSED, Actor
+from selftests.stress.actor import REFUSED, Actor, Unexpected
 
 #: Seconds after which an unplug is interrupted, to be tried again: somebody may hold a page.
 PATIENCE = 2.0
@@ -27,6 +28,10 @@ def play(me: Actor) -> None:
         me.pause(me.rng.uniform(0, 0.4))
         _until_gone(me)
         me.silent(extent.nid, "the unplug")
+        if threads := Node(extent.nid).kernel_threads():
+            raise Unexpected(
+                f"node {extent.nid} has no memory any more, and {', '.join(threads)} runs for it"
+            )
 
 
 def _plug(me: Actor) -> None:

@@ -56,6 +56,7 @@ def test_no_list(tmp_path: Path) -> None:
         ),
         (GOOD + 'unseen = "x"\n', "needs requirements in turns_red, or a reason in unseen"),
         (GOOD + "crashes = 1\n", "crashes must be true or false"),
+        (GOOD + "racy = true\nsample = true\n", "[gate-freelist] is racy: it is no part of the sample"),
         ("x = 1\n", "x is not a table"),
         ("[x\n", "faults.toml: "),
     ],
