@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Faults that are races: each is tried several times, and what counts is how long it takes to be found.
 
-A try races with scenes of the fault's requirements, one after the other and each round with another seed, until
-one is red. Its rows of the matrix are named FAULT#1, FAULT#2 and so on.
+A try races with scenes of the fault's requirements, one after the other and each round with another seed,
+until one is red. Its rows of the matrix are named FAULT#1, FAULT#2 and so on.
 """
 
 import json
