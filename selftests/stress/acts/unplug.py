@@ -13,6 +13,8 @@ from selftests.stress.actor import REFUSED, Actor, Unexpected
 PATIENCE = 2.0
 #: Errnos of an unplug that others are in the way of, or its own signal.
 LATER = ("EBUSY", "EINTR", "EAGAIN", "ENOMEM")
+#: Seconds until a thread that was stopped has left the process table.
+ENDED = 3.0
 #: Seconds until the last unplug has to succeed: the others are gone by then.
 LAST = 15.0
 
@@ -28,10 +30,7 @@ def play(me: Actor) -> None:
         me.pause(me.rng.uniform(0, 0.4))
         _until_gone(me)
         me.silent(extent.nid, "the unplug")
-        if threads := Node(extent.nid).kernel_threads():
-            raise Unexpected(
-                f"node {extent.nid} has no memory any more, and {', '.join(threads)} runs for it"
-            )
+        _no_threads(extent.nid)
 
 
 def _plug(me: Actor) -> None:
@@ -41,6 +40,16 @@ def _plug(me: Actor) -> None:
         extent.nid, extent.start, extent.size,
         online_type=OnlineType.MOVABLE, ops=me.world.flags, callbacks=Callbacks.ALL,
     )  # fmt: skip
+
+
+def _no_threads(nid: int) -> None:
+    """Unexpected when a thread of the kernel goes on for a node without memory."""
+    node = Node(nid)
+    try:
+        wait_until(lambda: not node.kernel_threads(), ENDED, "")
+    except TimeoutError:
+        names = ", ".join(sorted(node.kernel_threads()))
+        raise Unexpected(f"node {nid} has no memory any more, and {names} runs for it") from None
 
 
 def _until_gone(me: Actor) -> None:
