@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.kernel.faults import Fault
-from tools.report.events import Event, Outcome
+from tools.report.events import Event, Kind, Outcome
 
 PREFIX = "faults::"
 RED = ("failed", "error")
@@ -172,6 +172,9 @@ def _crashed(fault: Fault, event: Event, run_dir: Path) -> Row:
     if last is None:
         return Row(fault.name, Fate.LOST, crashed=how, note="the guest ended before a test had begun")
     part, test = last
+    if fault.racy and event.get("kind") in (Kind.TEST_HANG, Kind.GUEST_LOST):
+        # No scene was red, and the kernel said nothing: a machine that was too slow looks the same.
+        return Row(fault.name, Fate.LOST, crashed=how, note="the guest ended, and not by its kernel")
     fate = Fate.SURVIVED if part == "control" else Fate.UNPROVED if part == "again" else Fate.CAUGHT
     note = "" if fault.crashes else "ended its guest, and is not marked `crashes`"
     seconds = round(float(event.get("duration") or 0.0), 1)

@@ -102,6 +102,15 @@ def test_a_try_that_ended_its_guest_is_timed_by_its_console(tmp_path: Path) -> N
     assert (found.fate, found.raced, found.caught_by[0].part) == (Fate.CAUGHT, 12.0, "STR-02")
 
 
+@pytest.mark.parametrize("kind", ["test-hang", "guest-lost"])
+def test_a_guest_that_ran_out_of_time_has_found_no_race(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "console.log").write_text("[  10.0] pnode-fault: race-hung#1 STR-01 selftests/a.py::test_a\n")
+    lost = {"event": "test", "nodeid": "faults::race-hung#1", "outcome": "FAIL", "properties": []}
+    (tried,) = tries.spread([HUNG], tries.Trying(tries=1))
+    (row,) = matrix.build([tried], [lost | {"kind": kind, "console": "console.log"}], tmp_path).rows
+    assert (row.fate, row.reds) == (Fate.LOST, ())
+
+
 def test_tries_come_back_from_a_record_that_was_cut_short(tmp_path: Path) -> None:
     events = [{"event": "plan", "time": 1.0, "tests": ["faults::race-lost#1"]}]
     (lost,) = (matrix.recorded(events, tmp_path, FAULTS) or matrix.Matrix()).rows
