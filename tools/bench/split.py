@@ -21,9 +21,10 @@ PHASES = ("setup", "call", "teardown")
 class Boot:
     """The first guest that came up, seconds since its QEMU was started."""
 
-    kernel: float  # the kernel's first line
-    init: float  # it runs init: a bare boot of that kernel ends here
-    ready: float  # the suite can be imported
+    kernel: float  # the kernel's first line; 0 for a guest that went on from a state that was kept
+    init: float  # it runs init: a bare boot of that kernel ends here; 0 likewise
+    ready: float  # it can be used
+    all: float  # all guests can be used
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _split(topology: str, plan: Event, events: Sequence[Event]) -> Split:
     costs = sorted(sum(test["phases"].values()) for test in tests) or [0.0]
     first = 0.0
     if tests and booted is not None and boot is not None:
-        first = tests[0]["time"] - booted["time"] + boot.ready
+        first = tests[0]["time"] - booted["time"] + boot.all
     return Split(
         topology=topology,
         guests=int(start.get("slots") or 1),
@@ -107,7 +108,8 @@ def _split(topology: str, plan: Event, events: Sequence[Event]) -> Split:
 def _boot(event: Event | None) -> Boot | None:
     seconds = event["seconds"] if event is not None else {}
     try:
-        return Boot(seconds["kernel"], seconds["init"], seconds["ready"])
+        ready = seconds["warm"] if "warm" in seconds else seconds["ready"]
+        return Boot(seconds.get("kernel", 0.0), seconds.get("init", 0.0), ready, seconds.get("up", ready))
     except KeyError:
         return None
 

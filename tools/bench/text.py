@@ -43,10 +43,13 @@ def render(splits: Sequence[Split]) -> str:
 def _lines(split: Split) -> Iterator[str]:
     clock = _clock(split.running)
     yield f"{split.topology}: {split.tests} tests, {split.guests} guests, {clock} from plan to last result"
-    if split.boot:
+    if split.boot and split.boot.init:
         yield _row("bare boot", split.boot.init, "start of QEMU to init")
-        yield _row("ready", split.boot.ready, "and until the suite can be imported")
-    yield _row("collect", split.collect, "import the suite and collect, each guest at once")
+    if split.boot:
+        how = "and until it can be used" if split.boot.init else "from a state that was kept"
+        yield _row("ready", split.boot.ready, how)
+        yield _row("all ready", split.boot.all, "all guests can be used")
+    yield _row("collect", split.collect, "until each guest has a session")
     if split.first_verdict:
         ratio = f"; {split.first_over_bare:.1f} x the bare boot" if split.first_over_bare else ""
         yield _row("first verdict", split.first_verdict, f"start of QEMU to the first result{ratio}")

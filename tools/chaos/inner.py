@@ -129,7 +129,7 @@ def run(spec: Spec) -> tuple[int, list[Event]]:
                 *(word for tx in running.tx() for word in ("--tx", tx)),
                 *(f"--timeout={SOFT * pace:g}", str(ROOT / TEST.partition("::")[0])),
             ]
-            session.session(words, plugin, session.environment(running.spec.topology))
+            session.session(words, [plugin], session.environment(running.spec.topology))
             injector.stop()
         return finish(run_dir, log=log, stream=io.StringIO()), list(log.events)
 

@@ -43,6 +43,7 @@ class Request:
     flavour: str = flavour.DEFAULT
     topologies: tuple[str, ...] = ()
     guests: int | None = None
+    cold: bool = False  # every guest boots
     here: bool = False
     machines: tuple[str, ...] = ()  # instead of this one, as --tx names them
     wish: Wish = field(default_factory=Wish)  # with --here
@@ -238,7 +239,7 @@ def run_sessions(
             name = place.name
             tests = plan.tests[name]
             wanted = count(place, len(tests), request.guests)
-            guests = session.Guests(place, kernel.image, module, wanted, plan.flavour)
+            guests = session.Guests(place, kernel.image, module, wanted, plan.flavour, warm=not request.cold)
             if not session.run(guests, tests, setting):
                 return None
     except KeyboardInterrupt:

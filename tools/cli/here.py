@@ -125,7 +125,7 @@ def run(module: Path, tests: Sequence[Collected], setting: Setting, wish: Wish) 
         words = [*session.common_arguments(), soft, *setting.words(NAME, tests)]
         env = found.environment() | {pace.VARIABLE: str(factor)}
         try:
-            session.session(words, setting.plugin(NAME, None, tests, factor), env)
+            session.session(words, [setting.plugin(NAME, None, tests, factor)], env)
         except Exception as error:
             # A test that ^C has cut off in the middle leaves what its fixtures then complain about.
             if not any(event.get("kind") == "interrupted" for event in setting.log.events):

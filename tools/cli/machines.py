@@ -233,7 +233,7 @@ def run(kernel: LentKernel, tests: Sequence[Collected], setting: Setting) -> Non
         session.say(f"slot{slot} is {lease.machine.name}")
         session.log_machine(setting.log, here.NAME, slot, lease.record["machine"])
     plugin = setting.plugin(here.NAME, None, tests, factor, kill=leave)
-    session.session(words, plugin, kernel.environment | slower)
+    session.session(words, [plugin], kernel.environment | slower)
 
 
 def tx(slot: int, lease: Lease, run_dir: Path, env: Mapping[str, str]) -> list[str]:

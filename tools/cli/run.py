@@ -38,6 +38,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--guests", type=positive, metavar="N", help="guests at a time (default: by cores and memory)"
     )
+    where.add_argument(
+        "--cold", action="store_true",
+        help="boot each guest (else, under TCG, those without a CXL device begin from a state that is kept)",
+    )  # fmt: skip
     here = parser.add_argument_group("on this booted machine, as root, instead of a guest")
     here.add_argument(
         "--here", action="store_true", help="test a private node that a driver has made, as it is"
@@ -123,9 +127,9 @@ def selection(args: argparse.Namespace) -> list[str]:
 
 def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
     """Return the parsed options. Raises UserError for options that exclude each other."""
-    if args.here and (args.kernel or args.topology or args.guests or args.flavour != DEFAULT):
+    if args.here and (args.kernel or args.topology or args.guests or args.cold or args.flavour != DEFAULT):
         raise UserError(
-            "--here runs on this machine: --kernel, --flavour, --topology and --guests make no sense with it"
+            "--here runs on this machine: --kernel, --flavour, --topology, --guests and --cold make no sense with it"
         )
     if not args.here:
         for name in ("allow_disruptive", "dax", "node", "profile", "module", "plan", "tx"):
@@ -143,6 +147,7 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
         flavour=args.flavour,
         topologies=tuple(dict.fromkeys(args.topology)),
         guests=args.guests,
+        cold=args.cold,
         here=args.here,
         machines=tuple(args.tx),
         wish=Wish(tuple(args.dax), args.node, args.profile, args.module, args.allow_disruptive),

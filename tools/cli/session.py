@@ -24,6 +24,7 @@ from tools.guest import pool
 from tools.guest.errors import GuestError
 from tools.guest.slot import Slot
 from tools.guest.spec import GuestSpec
+from tools.guest.told import Told
 from tools.guest.topology import Topology
 from tools.kernel import flavour
 from tools.kernel.flavour import Flavour
@@ -128,6 +129,7 @@ class Guests:
     module: Path | None
     count: int
     flavour: Flavour = field(default_factory=flavour.load)
+    warm: bool = True  # one boots, the others begin where it was (tools/guest/warm.py)
 
     def spec(self) -> GuestSpec:
         """Return what the pool wants to know."""
@@ -137,6 +139,7 @@ class Guests:
             module=self.module,
             boot=self.flavour.boot_arguments(cxl=self.topology.tree is not None),
             patience=self.flavour.patience,
+            warm=self.warm,
         )
 
 
@@ -221,7 +224,8 @@ def run(guests: Guests, tests: Sequence[Collected], setting: Setting) -> bool:
             *setting.words(name, tests),
         ]
         plugin = setting.plugin(name, running.accel.name, tests, running.pace)
-        status = session(words, plugin, environment(guests.topology))
+        told = Told([test.nodeid for test in tests])
+        status = session(words, [plugin, told], environment(guests.topology))
     plugin.guests_gone()
     return status != pytest.ExitCode.INTERRUPTED
 
@@ -259,7 +263,7 @@ def common_arguments() -> list[str]:
     return [f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}"]
 
 
-def session(words: Sequence[str], plugin: object, env: Mapping[str, str]) -> int:
+def session(words: Sequence[str], plugins: Sequence[object], env: Mapping[str, str]) -> int:
     """Run pytest in this process, in the repository: a worker starts in the same directory in its guest."""
     before = Path.cwd()
     saved = dict(os.environ)
@@ -267,7 +271,7 @@ def session(words: Sequence[str], plugin: object, env: Mapping[str, str]) -> int
     os.environ.pop("PYTEST_ADDOPTS", None)  # meant for another project
     os.chdir(ROOT)
     try:
-        return int(pytest.main(list(words), plugins=[plugin]))
+        return int(pytest.main(list(words), plugins=list(plugins)))
     finally:
         os.chdir(before)
         os.environ.clear()

@@ -146,7 +146,7 @@ def _session(
             *(word for tx in running.tx() for word in ("--tx", tx)),
             *words,
         ]
-        session.session(arguments, plugin, session.environment(place))
+        session.session(arguments, [plugin], session.environment(place))
 
 
 class Progress(Live):

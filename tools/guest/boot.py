@@ -10,9 +10,9 @@ import shlex
 import signal
 import subprocess
 import time
-from typing import Any
+from typing import Any, NoReturn
 
-from tools.guest import console
+from tools.guest import console, warm
 from tools.guest.errors import GuestError, GuestStalled
 from tools.guest.slot import Boot, Launch, Slot, write_atomically
 
@@ -31,17 +31,23 @@ _HELP = {
 
 
 def start(slot: Slot, launch: Launch) -> tuple[Boot, subprocess.Popen[bytes]]:
-    """Start a new guest in a slot. Raises GuestError when QEMU cannot be executed.
+    """Start a new guest in a slot, from the state that is kept where there is one. Raises GuestError when
+    QEMU cannot be executed, OSError when nothing can be written.
 
     QEMU dies with the thread that calls this (PDEATHSIG follows threads), and does not see ^C of the
     terminal.
     """
-    boot = slot.new_boot({"topology": launch.topology, "accel": launch.accel})
-    (boot.path / "qemu.cmd").write_text(shlex.join(launch.argv) + "\n")
+    kept = launch.warm if launch.warm and warm.usable(launch.warm) else None
+    boot = slot.new_boot({"topology": launch.topology, "accel": launch.accel, "warm": kept is not None})
+    argv = launch.argv
+    if kept is not None:
+        warm.lay_out(kept, boot)
+        argv = [*argv, *warm.arguments(kept)]
+    (boot.path / "qemu.cmd").write_text(shlex.join(argv) + "\n")
     with (boot.path / "qemu.err").open("wb") as messages:
         try:
             process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *launch.argv],
+                ["setpriv", "--pdeathsig", "KILL", "--", *argv],
                 cwd=boot.path,
                 stdin=subprocess.DEVNULL,
                 stdout=messages,
@@ -67,6 +73,7 @@ class Waiting:
         self._started = time.monotonic()
         self._times: dict[str, float] = {}
         self._size = -1
+        self._warm = bool(boot.state().get("warm"))
 
     def poll(self) -> dict[str, Any] | None:
         """The ready record once it is there, None before. Raises GuestError, having killed QEMU, when it
@@ -74,6 +81,12 @@ class Waiting:
         """
         exited = self._process.poll()
         passed = time.monotonic() - self._started
+        if self._warm:
+            if exited is not None:
+                self._fail("qemu", self._exit_text(exited))
+            if passed > self._launch.deadline:
+                self._fail("deadline", f"does not go on from where it was kept, for {passed:.0f} s")
+            return self._wake(passed)
         size = self.boot.console.stat().st_size if self.boot.console.exists() else 0
         if size != self._size or exited is not None:
             self._size = size
@@ -88,6 +101,22 @@ class Waiting:
             last = console.last_line(console.text(self.boot.console))
             self._fail("deadline", f"not ready after {passed:.0f} s, last line: {last}")
         return None
+
+    def _wake(self, passed: float) -> dict[str, Any] | None:
+        """The record of the guest that was kept, with this one's pace."""
+        from tools.guest import waking  # needs this module, and loads asyncio
+
+        try:
+            measured = waking.wake(self.boot)
+        except OSError as error:
+            self._fail("warm", f"does not go on from where it was kept: {error}")
+        if measured is None:
+            return None
+        text = console.text(self.boot.console)
+        record = console.records(text)[0] | measured
+        self._times["warm"] = round(passed, 2)
+        self.boot.update(state="ready", record=record, machine=console.machine(text), seconds=self._times)
+        return record
 
     def _look(self, text: str, passed: float) -> dict[str, Any] | None:
         for name, sign in (("kernel", "Linux version"), ("init", "Run /init")):
@@ -115,7 +144,7 @@ class Waiting:
         message: str,
         record: dict[str, Any] | None = None,
         error: type[GuestError] = GuestError,
-    ) -> None:
+    ) -> NoReturn:
         kill(self._process)
         excerpt = console.death(console.text(self.boot.console)).excerpt
         self.boot.update(

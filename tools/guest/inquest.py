@@ -80,6 +80,19 @@ def examine(boot: Boot, patience: float = 1.0) -> Finding:
     return finding
 
 
+def ask(boot: Boot, what: str, seconds: float) -> Mapping[str, Any]:
+    """The attendant's answer to one question. Raises Silent."""
+    try:
+        connection = control.connect(boot.path, WATCH_SOCKET)
+    except OSError as error:
+        raise Silent(f"its attendant cannot be reached: {error.strerror}") from error
+    with connection, _deadline(connection, seconds) as lines:
+        _hear(lines, "does not answer at all", HELLO)
+        _say(connection, what)
+        answer: Mapping[str, Any] = json.loads(_hear(lines, f"does not answer to {what!r}"))
+        return answer
+
+
 # --- the attendant
 # -------------------------------------------------------------------------------------------------------
 

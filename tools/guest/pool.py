@@ -11,13 +11,14 @@ import contextlib
 import os
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tools.guest import boot as boots
-from tools.guest import control, initramfs
+from tools.guest import control, initramfs, warm
 from tools.guest.accel import Accel
 from tools.guest.errors import GuestError, GuestStalled
 from tools.guest.keeper import Keeper
@@ -111,14 +112,56 @@ class Pool:
         self.close()
 
     def _boot(self, launch: Launch) -> None:
-        waiting = {}
-        for slot in self.slots:
+        """All at once; where guests can be kept (warm.py), all from a state, which the first one may have to
+        make."""
+        began = time.monotonic()
+        self.guests = self._start_all(launch)
+        up = round(time.monotonic() - began, 2)
+        self.guests = [replace(guest, seconds=guest.seconds | {"up": up}) for guest in self.guests]
+
+    def _start_all(self, launch: Launch) -> list[Guest]:
+        if not launch.keep:
+            return self._boot_at_once(self.slots, launch)
+        first: list[Guest] = []
+        if not warm.usable(launch.warm):
+            first = self._boot_at_once(self.slots[:1], launch)
+            launch = replace(launch, warm=self._keep(first[0], launch))
+            self._tell(self.slots[:1], launch)
+        try:
+            return first + self._boot_at_once(self.slots[len(first) :], launch)
+        except GuestError:
+            if not launch.warm:
+                raise
+            warm.discard(launch.warm)
+            launch = replace(launch, warm=None)
+            self._tell(self.slots[:1], launch)
+            for boot in (boot for slot in self.slots[len(first) :] for boot in slot.boots()):
+                control.kill_boot(boot, "another guest does not go on from where it was kept")
+            return first + self._boot_at_once(self.slots[len(first) :], launch)
+
+    def _keep(self, guest: Guest, launch: Launch) -> str | None:
+        """The folder of the guest's state, None when it cannot be had."""
+        from tools.guest import waking  # loads asyncio
+
+        until = time.monotonic() + launch.deadline
+        while not waking.waits(guest.boot):
+            if time.monotonic() > until or guest.boot.qemu_pid() is None:
+                return None
+            time.sleep(0.02)
+        return waking.save(guest.boot, launch.keep)
+
+    def _tell(self, slots: Sequence[Slot], launch: Launch) -> None:
+        for slot in slots:
             slot.set_launch(replace(launch, env={**launch.env, "PNODE_SLOT": str(slot.index)}))
-            waiting[slot.index] = self._start(slot, launch)
+
+    def _boot_at_once(self, slots: Sequence[Slot], launch: Launch) -> list[Guest]:
+        """Start guests and wait until all are ready. Raises GuestError."""
+        self._tell(slots, launch)
+        waiting = {slot.index: self._start(slot, launch) for slot in slots}
         left = dict.fromkeys(waiting, _ATTEMPTS - 1)
         ready: dict[int, Guest] = {}
         while len(ready) < len(waiting):
-            for slot in self.slots:
+            for slot in slots:
                 guest = waiting[slot.index]
                 try:
                     record = guest.poll() if slot.index not in ready else None
@@ -134,7 +177,7 @@ class Pool:
                         slot.index, guest.boot, record, state["seconds"], state.get("machine")
                     )
             time.sleep(0.02)
-        self.guests = [ready[slot.index] for slot in self.slots]
+        return [ready[slot.index] for slot in slots]
 
     def _start(self, slot: Slot, launch: Launch) -> boots.Waiting:
         boot, process = self._keeper.start(slot, launch)
@@ -157,6 +200,11 @@ def _launch(spec: GuestSpec, prepared: Prepared, slots: int) -> Launch:
     ready, first = _DEADLINES[prepared.accel.name]
     busy = slots * spec.topology.vcpus + os.getloadavg()[0]
     crowd = max(1.0, busy / (os.cpu_count() or 1))
+    kept, place = "", None
+    if spec.warm and warm.possible(spec.topology, prepared.accel.name):
+        with contextlib.suppress(OSError):  # no cache: guests boot
+            kept = warm.key(prepared.argv, spec.kernel)
+            place = str(warm.folder(kept))
     return Launch(
         topology=spec.topology.name,
         accel=prepared.accel.name,
@@ -166,6 +214,8 @@ def _launch(spec: GuestSpec, prepared: Prepared, slots: int) -> Launch:
         deadline=spec.deadline or ready * crowd * spec.patience,
         first_output=first * crowd * spec.patience,
         console_bytes=spec.console_bytes,
+        keep=kept,
+        warm=place,
     )
 
 

@@ -165,7 +165,8 @@ def command(
         return [*argv, "-serial", "mon:stdio"]
     return [
         *argv,
-        *("-serial", f"file:{CONSOLE}"),
+        # A guest that does not boot (warm.py) goes on with the console of the one that did.
+        *("-chardev", f"file,id=console,path={CONSOLE},append=on", "-serial", "chardev:console"),
         *("-qmp", f"unix:{QMP_SOCKET},server=on,wait=off"),
         *("-device", "virtio-serial-pci,bus=pcie.0"),  # else it may land on the CXL bus
         *("-chardev", f"socket,id=worker,path={WORKER_SOCKET},server=on,wait=off"),

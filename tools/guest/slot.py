@@ -32,7 +32,9 @@ class Launch:
     """How the guests of a slot are started; kept as launch.json.
 
     `deadline` and `first_output` are seconds until the ready record and until the first byte on the console,
-    of which a guest that is to live has no more than `console_bytes`.
+    of which a guest that is to live has no more than `console_bytes`. `keep` is the key under which the
+    first one's state is kept, empty where that is not done, `warm` the folder of a state to begin with in
+    place of a boot (warm.py).
     """
 
     topology: str
@@ -43,6 +45,8 @@ class Launch:
     deadline: float
     first_output: float
     console_bytes: int = CONSOLE_BYTES
+    keep: str = ""
+    warm: str | None = None
 
 
 @dataclass(frozen=True)

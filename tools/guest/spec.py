@@ -25,7 +25,10 @@ MODULE_IN_GUEST = "/pnode/pnode_test.ko"
 
 # Imported by the guest's first process, from which workers are forked; a missing one is found at boot.
 # Plugins only have to be present: pytest warns when one that it may want to rewrite is already imported.
-_PRELOAD = ("pytest", "guest_plugin", "guest_attendant", "execnet.gateway_base", "cffi", "psutil")
+_PRELOAD = (
+    *("pytest", "guest_plugin", "guest_collection", "guest_attendant"),
+    *("execnet.gateway_base", "cffi", "psutil"),
+)
 _PRESENT = ("xdist", "pytest_timeout")
 
 _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -39,7 +42,7 @@ class GuestSpec:
     Python modules and files, at the host's own paths. boot: more boot arguments. env: set in the worker,
     beside PNODE_TOPOLOGY, PNODE_PROVIDES and PNODE_SLOT. deadline: seconds until a guest has to be ready;
     None for what is usual, scaled by the load, and by `patience` for a slow kernel. console_bytes: a guest
-    that prints more is ended.
+    that prints more is ended. warm: guests may begin from the state of one that has booted (warm.py).
     """
 
     topology: Topology
@@ -54,6 +57,7 @@ class GuestSpec:
     deadline: float | None = None
     patience: float = 1.0
     console_bytes: int = CONSOLE_BYTES
+    warm: bool = True
 
 
 class Prepared(NamedTuple):

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,7 @@ _LEAVE_SECONDS = 3.0
 # Between the end of the connection and QEMU's exit.
 _EXIT_SECONDS = 5.0
 _CHUNK = 1 << 16
+_ENTROPY = 32  # bytes
 _LOOK_SECONDS = 0.5
 
 
@@ -103,7 +105,8 @@ def _take(slot: Slot, launch: Launch) -> tuple[Boot, subprocess.Popen[bytes] | N
             return _boot(slot, launch)
         except GuestError as error:
             print(f"pnode: worker {slot.index}: {error}; trying again", file=sys.stderr, flush=True)
-    return _boot(slot, launch)
+            launch = replace(launch, warm=None)
+    return _boot(slot, replace(launch, warm=None))
 
 
 def _boot(slot: Slot, launch: Launch) -> tuple[Boot, subprocess.Popen[bytes]]:
@@ -128,15 +131,23 @@ def _host_gone() -> bool:
 
 def _attach(boot: Boot, launch: Launch) -> socket.socket:
     """Connect to the guest's worker and set it up. Raises OSError or GuestError."""
+    pace = float(boot.state().get("record", {}).get("pace") or 1.0)
     connection = control.connect(boot.path, WORKER_SOCKET)
-    connection.settimeout(_HELLO_SECONDS)
+    connection.settimeout(_HELLO_SECONDS * pace)
     expected = launch.hello.encode() + b"\n"
     hello = b""
     while len(hello) < len(expected) and (piece := connection.recv(len(expected) - len(hello))):
         hello += piece
     if hello != expected:
         raise GuestError(f"the guest's worker says {hello!r}, not {expected!r}", boot.console)
-    setup = json.dumps({"env": launch.env, "cwd": os.getcwd()}).encode()
+    setup = json.dumps(
+        {
+            "env": {**launch.env, "PNODE_PACE": str(pace)},
+            "cwd": os.getcwd(),
+            "time": time.time(),
+            "entropy": os.urandom(_ENTROPY).hex(),
+        }
+    ).encode()
     connection.sendall(b"%08x" % len(setup) + setup)
     connection.settimeout(None)
     with contextlib.suppress(OSError):  # a full disk: a note less

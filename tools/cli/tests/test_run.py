@@ -225,7 +225,7 @@ def test_session_leaves_directory_and_environment_as_they_were(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTEST_ADDOPTS", "--foreign")
     monkeypatch.setattr(session.pytest, "main", fake_pytest)
-    assert session.session([], object(), {"PNODE_TOPOLOGY": "fast"}) == 0
+    assert session.session([], [object()], {"PNODE_TOPOLOGY": "fast"}) == 0
     assert seen == {"cwd": str(ROOT), "topology": "fast", "addopts": None}
     assert Path.cwd() == tmp_path
     assert session.os.environ["PYTEST_ADDOPTS"] == "--foreign"

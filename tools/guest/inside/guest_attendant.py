@@ -7,6 +7,7 @@ a guest in which it does not answer has a kernel that hangs. One JSON object a l
 
     {"ask": "alive"}    {"alive": uptime}
     {"ask": "cpus"}     {"cpus": [0, 1]}, when it has run on each of them
+    {"ask": "pace"}     {"work_ms": 12.5, "pace": 1.0}, see helpers/pace.py
     {"ask": "tasks"}    one object for each thread worth looking at, then {"end": count, "python": text}
 
 Only files of /proc are read that take no lock of the task's address space: those may be what it hangs in.
@@ -67,6 +68,9 @@ def _answers(line: bytes) -> Iterator[dict[str, Any]]:
         yield {"alive": round(time.clock_gettime(time.CLOCK_BOOTTIME), 2)}
     elif ask == "cpus":
         yield {"cpus": _visit_cpus()}
+    elif ask == "pace":
+        work_ms, factor = measure()
+        yield {"work_ms": work_ms, "pace": factor}
     elif ask == "tasks":
         count = 0
         for count, task in enumerate(tasks(), 1):  # noqa: B007
@@ -83,6 +87,17 @@ def _visit_cpus() -> list[int]:
         os.sched_setaffinity(0, {cpu})
     os.sched_setaffinity(0, home)
     return sorted(home)
+
+
+def measure() -> tuple[float | None, float]:
+    """Milliseconds for a fixed small piece of work, and the factor for bounds that follows from it; an image
+    may be without the suite."""
+    try:
+        from helpers import pace
+    except ImportError:
+        return None, 1.0
+    took = pace.measure()
+    return took, pace.factor(took)
 
 
 def tasks() -> Iterator[dict[str, Any]]:

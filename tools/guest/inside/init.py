@@ -10,16 +10,21 @@ the serial console:
 Before the record come lines "pnode-machine: ...", what helpers/machine.py found in pieces of JSON text.
 
 States: ready; nomodule (usable, but the test module did not load; "insmod" has the errno's name); noport
-(no virtio console port, powered off); broken ("error" says why, powered off); and last of all over
-("status" of the worker).
+(no virtio console port, powered off); broken ("error" says why, powered off); then waiting (the worker, for
+its host); and last of all over ("status" of the worker).
 """
 
+import contextlib
 import ctypes
 import errno
+import fcntl
+import gc
 import importlib.util
 import json
 import os
+import random
 import signal
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -46,6 +51,7 @@ MOUNTS = (
 )
 
 FINIT_MODULE = 313  # x86-64
+RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207  # include/uapi/linux/random.h
 POWER_OFF = 0x4321FEDC
 # One record of /dev/kmsg holds a bit less than 1024 bytes, else the write is EINVAL.
 RECORD_BYTES = 940
@@ -127,18 +133,6 @@ def preload(modules: list[str], present: list[str]) -> None:
             raise ModuleNotFoundError(f"no module {name}")
 
 
-def pace() -> tuple[float | None, float]:
-    """Milliseconds for a fixed small piece of work, and the factor for bounds that follows from it; an image
-    may be without the suite.
-    """
-    try:
-        from helpers import pace
-    except ImportError:
-        return None, 1.0
-    took = pace.measure()
-    return took, pace.factor(took)
-
-
 def dialect() -> tuple[str | None, list[str]]:
     """The kernel's dialect as the suite sees it, and what it shows of it; an image may be without the
     suite.
@@ -193,7 +187,7 @@ def machine() -> dict[str, Any] | None:
 
 
 def describe(insmod: str | None, port: str | None, started: float) -> dict[str, Any]:
-    work_ms, factor = pace()
+    work_ms, factor = importlib.import_module("guest_attendant").measure()
     spoken, shown = dialect()
     state = "noport" if port is None else "nomodule" if insmod not in (None, "absent") else "ready"
     return {
@@ -224,18 +218,46 @@ def read_exactly(port: int, count: int) -> bytes:
     return data
 
 
-def worker(device: str, hello: str) -> None:
+def warm_up(repository: str) -> None:
+    """Import what pytest imports for every session of the suite, as it does it. An image may be without one,
+    and what cannot be imported is told by the session."""
+    try:
+        os.chdir(repository)
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
+            config = importlib.import_module("_pytest.config")._prepareconfig([])
+            config._ensure_unconfigure()
+    except Exception as error:
+        print(f"pnode-guest: nothing imported ahead: {error!r}", file=sys.stderr)
+    gc.collect()
+    gc.freeze()
+
+
+def renew(setup: dict[str, Any]) -> None:
+    """What a guest must not have in common with others that began as the same one (tools/guest/warm.py), or
+    with the time when that was: the host's clock, and its own entropy."""
+    time.clock_settime(time.CLOCK_REALTIME, setup["time"])
+    entropy = bytes.fromhex(setup["entropy"])
+    with open("/dev/urandom", "r+b", buffering=0) as pool:
+        fcntl.ioctl(pool, RNDADDENTROPY, struct.pack("ii", 8 * len(entropy), len(entropy)) + entropy)
+        fcntl.ioctl(pool, RNDRESEEDCRNG)
+    random.seed()
+
+
+def worker(device: str, hello: str, repository: str) -> None:
     """Become the xdist worker: what `python -c "import sys;exec(eval(sys.stdin.readline()))"` would be.
 
     The port is opened once for both directions, a second open is EBUSY. The write blocks until a host is
-    there; then the host sends the environment: eight hexadecimal digits of length, and JSON with "env" and
-    "cwd".
+    there; then the host sends the environment: eight hexadecimal digits of length, and JSON with "env",
+    "cwd", "time" (seconds) and "entropy" (hexadecimal).
     """
     os.setsid()
+    warm_up(repository)
     port = os.open(device, os.O_RDWR)
+    say({"state": "waiting"})
     os.write(port, hello.encode() + b"\n")
     setup = json.loads(read_exactly(port, int(read_exactly(port, 8), 16)))
-    os.environ.update(setup["env"], PYTEST_PLUGINS="guest_plugin")
+    renew(setup)
+    os.environ.update(setup["env"], PYTEST_PLUGINS="guest_plugin,guest_collection")
     os.chdir(setup["cwd"])
     os.dup2(port, 0)
     os.dup2(port, 1)
@@ -317,7 +339,7 @@ def main() -> None:
         child = start(importlib.import_module("guest_shell").shell, size[0], record)
         again = None
     else:
-        child = start(worker, port, config["hello"])
+        child = start(worker, port, config["hello"], config["repository"])
         again = attendant(config["watch"])
     status = wait_for(child, again)
     say({"state": "over", "status": status})

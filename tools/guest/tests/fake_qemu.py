@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Stands in for QEMU and its guest in unit tests: same files, same socket, same first words; no kernel.
 
-fake_qemu.py ready|panic|noport|silent|refuse|chatter|stalled|stalled-once|worker
+fake_qemu.py ready|panic|noport|silent|refuse|chatter|stalled|stalled-once|worker|waiting
 """
 
 import ctypes
@@ -64,6 +64,9 @@ if behaviour == "stalled-once":  # started in the folder of its boot
 if behaviour == "ready":
     say('[    1.9] pnode-machine: {"release":"6.12.0-fake","armed"\n[    1.9] pnode-machine: :[]}\n')
     record(**READY)
+elif behaviour == "waiting":
+    record(**READY, pace=1.0)
+    record(state="waiting")
 elif behaviour == "panic":
     say(PANIC)
 elif behaviour == "noport":

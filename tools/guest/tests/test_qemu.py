@@ -78,10 +78,10 @@ def test_a_console_on_the_terminal_has_no_worker() -> None:
 
 def test_sockets_have_relative_paths() -> None:
     argv = command("fast")
-    assert following(argv, "-chardev") == [
+    assert following(argv, "-chardev") == ["file,id=console,path=console.log,append=on"] + [
         f"socket,id={name},path={name}.sock,server=on,wait=off" for name in ("worker", "host", "watch")
     ]
-    assert following(argv, "-serial") == ["file:console.log"]
+    assert following(argv, "-serial") == ["chardev:console"]
 
 
 def test_an_old_qemu_is_refused_for_cxl_alone(monkeypatch: pytest.MonkeyPatch) -> None:

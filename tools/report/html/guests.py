@@ -132,13 +132,19 @@ class _Drawing:
         return Bar(status, self._x(start), round(max(self._x(end) - self._x(start), 0.3), 2), title, anchor)
 
     def _boots(self) -> Iterator[tuple[Any, float, float]]:
-        """(slot, start, end) of each boot. The first guests are recorded together when the last is ready;
-        that of a replacement lasts from the loss until its worker is up."""
+        """(slot, start, end) of each boot. The first guests are recorded together when the last is ready:
+        those that booted began first, those that went on from a state came last; that of a replacement lasts
+        from the loss until its worker is up."""
         ready = [event for event in named(self._events, "guest") if event.get("state") == "ready"]
-        took = {id(event): _seconds((event.get("seconds") or {}).get("ready")) for event in ready}
+        took = {id(event): event.get("seconds") or {} for event in ready}
+        booting = [_seconds(seconds.get("up") or seconds.get("ready")) for seconds in took.values()]
         for event in ready:
-            begun = event["time"] - max(took.values())
-            yield event.get("slot"), begun, begun + took[id(event)]
+            seconds, end = took[id(event)], _seconds(event["time"])
+            if "warm" in seconds:
+                yield event.get("slot"), end - _seconds(seconds["warm"]), end
+            else:
+                begun = end - max(booting)
+                yield event.get("slot"), begun, begun + _seconds(seconds.get("ready"))
         lost: dict[Any, float] = {}
         for event in named(self._events, "guest"):
             slot = event.get("slot")

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Tests that the host has named, collected one file at a time: real sessions with real workers, no guest."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools.guest.layers import INSIDE
+from tools.paths import ROOT
+
+CONFTEST = """
+import os, pytest
+from tools.guest.told import Told
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Told(os.environ["IDS"].split()))
+
+@pytest.fixture(scope="module", params=["p", "q"])
+def both(request): return request.param
+"""
+NESTED = """
+import pytest
+made = []
+
+@pytest.fixture(scope="package")
+def once():
+    made.append(1)
+    return len(made)
+
+def pytest_collection_modifyitems(items):
+    for item in items: item.user_properties.append(("seen", item.name))
+"""
+FILES = {
+    "conftest.py": CONFTEST,
+    "a/conftest.py": NESTED,
+    "a/test_one.py": "def test_x(once): assert once == 1\ndef test_y(both, once): assert once == 1\n",
+    "a/test_two.py": "class TestC:\n    def test_z(self, once): assert once == 1\n",
+    "b/test_broken.py": "import nothing_of_this_name\ndef test_b(): pass\n",
+    "b/test_unasked.py": "open(__file__ + '.imported', 'w').close()\ndef test_u(): pass\n",
+}
+
+
+def run(folder: Path, *ids: str) -> dict[str, str]:
+    """Outcomes by id, of a session with one worker."""
+    for name, text in FILES.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    (folder / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider --import-mode=importlib\n")
+    plugins = ["-p", "guest_collection", "-p", "no:hypothesispytest"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n1", *plugins, "-rA", "--tb=short"],
+        cwd=folder,
+        env={"PYTHONPATH": f"{INSIDE}:{ROOT}", "PATH": "/usr/bin:/bin", "IDS": "\n".join(ids)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    found = {}
+    for line in done.stdout.splitlines():
+        word, _, rest = line.partition(" ")
+        if word in ("PASSED", "FAILED", "ERROR"):
+            found[rest.partition(" - ")[0]] = word + rest.partition(" - ")[1] + rest.partition(" - ")[2]
+    return found
+
+
+def test_each_is_run_as_if_all_had_been_collected(tmp_path: Path) -> None:
+    ids = ["a/test_two.py::TestC::test_z", "a/test_one.py::test_y[q]", "a/test_one.py::test_x"]
+    assert run(tmp_path, *ids) == dict.fromkeys(ids, "PASSED")
+
+
+def test_files_that_nobody_asks_for_are_not_imported(tmp_path: Path) -> None:
+    assert run(tmp_path, "a/test_one.py::test_x") == {"a/test_one.py::test_x": "PASSED"}
+    assert not (tmp_path / "b/test_unasked.py.imported").exists()
+
+
+@pytest.mark.parametrize("wrong", ["a/test_one.py::test_no", "b/test_broken.py::test_b", "c/test_no.py::t"])
+def test_what_is_not_there_is_an_error_of_that_test(tmp_path: Path, wrong: str) -> None:
+    found = run(tmp_path, wrong, "a/test_one.py::test_x")
+    assert found["a/test_one.py::test_x"] == "PASSED"
+    assert found[wrong].startswith("ERROR - LookupError: ")
