@@ -129,7 +129,8 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
     """Return the parsed options. Raises UserError for options that exclude each other."""
     if args.here and (args.kernel or args.topology or args.guests or args.cold or args.flavour != DEFAULT):
         raise UserError(
-            "--here runs on this machine: --kernel, --flavour, --topology, --guests and --cold make no sense with it"
+            "--here runs on this machine: --kernel, --flavour, --topology, --guests and --cold "
+            "make no sense with it"
         )
     if not args.here:
         for name in ("allow_disruptive", "dax", "node", "profile", "module", "plan", "tx"):
