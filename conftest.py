@@ -26,5 +26,7 @@ pytest_plugins = [
     "fixtures.kmemleak",
     "fixtures.failure",
     "fixtures.whole",
+    "fixtures.armed",
+    "fixtures.races",
     "fixtures.faults",
 ]

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from fixtures.armed import RACING
 from fixtures.bench import Bench
 from fixtures.cgroups import CgroupFactory
-from fixtures.faults import RACING, TRYING
 from fixtures.invariants import allow_splat
+from fixtures.races import TRYING
 from helpers import failing
 from helpers.nodes import Node
 from helpers.stress import REQUIREMENTS

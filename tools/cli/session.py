@@ -224,7 +224,7 @@ def run(guests: Guests, tests: Sequence[Collected], setting: Setting) -> bool:
             *setting.words(name, tests),
         ]
         plugin = setting.plugin(name, running.accel.name, tests, running.pace)
-        told = Told([test.nodeid for test in tests])
+        told = Told(pnode_tests=[test.nodeid for test in tests])
         status = session(words, [plugin, told], environment(guests.topology))
     plugin.guests_gone()
     return status != pytest.ExitCode.INTERRUPTED

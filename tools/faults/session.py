@@ -3,7 +3,7 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import catalogue
@@ -16,6 +16,7 @@ from tools.faults import matrix, plan, tries
 from tools.faults.matrix import Matrix
 from tools.faults.tries import Trying
 from tools.guest import topology as topologies
+from tools.guest.told import Told
 from tools.guest.topology import Topology
 from tools.kernel import faults as data
 from tools.kernel.faults import Fault
@@ -45,18 +46,10 @@ def requirements(tests: Sequence[collect.Collected]) -> dict[str, tuple[str, ...
     return {name: known[name] for name in names}
 
 
-def files(
-    faults: Sequence[Fault], tests: Sequence[collect.Collected], control: Mapping[str, object]
-) -> list[str]:
-    """Return the test files that have the tests of the plan: others need not be collected."""
+def by_requirement(faults: Sequence[Fault], tests: Sequence[collect.Collected]) -> dict[str, list[str]]:
+    """Return the ids of the tests of each requirement that a fault has to turn red."""
     wanted = {name for fault in faults for name in fault.turns_red}
-    return sorted(
-        {
-            test.nodeid.partition("::")[0]
-            for test in tests
-            if wanted & set(test.requirements) or test.nodeid in control
-        }
-    )
+    return {name: [test.nodeid for test in tests if name in test.requirements] for name in sorted(wanted)}
 
 
 def run(
@@ -96,8 +89,8 @@ def run(
         )
         allowed = encode(for_tests(allowed_on(place.name, gather((), known), log.events[0])))
         words = [*words, "--faults", planned, f"--allowed-splats={allowed}"]
-        words += files(faults, tests, control)
-        _session(place, kernel, faults, words, run_dir, log, known, guests)
+        told = Told(pnode_requirements=by_requirement(faults, tests))
+        _session(place, kernel, faults, words, run_dir, log, known, guests, told)
         result = matrix.build(faults, log.events, run_dir)
         result.seconds = round(time.monotonic() - began, 1)
         log.write("faults", rows=[row.json() for row in result.rows], seconds=result.seconds)
@@ -121,6 +114,7 @@ def _session(
     log: RunLog,
     known: catalogue.Catalogue,
     wanted: int | None,
+    told: Told,
 ) -> None:
     count = min(len(faults), wanted or session.default_guests(place, os.sched_getaffinity(0)))
     guests = session.Guests(place, kernel.image, kernel.module(), count)
@@ -146,7 +140,7 @@ def _session(
             *(word for tx in running.tx() for word in ("--tx", tx)),
             *words,
         ]
-        session.session(arguments, [plugin], session.environment(place))
+        session.session(arguments, [plugin, told], session.environment(place))
 
 
 class Progress(Live):

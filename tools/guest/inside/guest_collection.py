@@ -64,7 +64,10 @@ class Told(Sequence[pytest.Item]):
     def __getitem__(self, index: int | slice) -> pytest.Item | Sequence[pytest.Item]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        nodeid = self._ids[index]
+        return self.item(self._ids[index])
+
+    def item(self, nodeid: str) -> pytest.Item:
+        """The test with an id."""
         file = nodeid.partition("::")[0]
         if file not in self._seen:
             self._seen.add(file)

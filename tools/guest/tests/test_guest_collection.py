@@ -16,7 +16,7 @@ from tools.guest.told import Told
 
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Told(os.environ["IDS"].split()))
+        config.pluginmanager.register(Told(pnode_tests=os.environ["IDS"].split()))
 
 @pytest.fixture(scope="module", params=["p", "q"])
 def both(request): return request.param
