@@ -29,7 +29,7 @@ from tools.guest.topology import Topology
 from tools.paths import cache_dir
 
 # Images kept, the latest used; each has what the guest had touched, about 200 MB.
-KEEP = 4
+KEEP = 6
 MEMORY = "memory"
 _OWN_CODE = (Path(__file__), Path(__file__).with_name("waking.py"))
 
