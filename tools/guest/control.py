@@ -26,7 +26,12 @@ def kill_slot(run_dir: Path, slot: int, reason: str, *, last_words: bool = True)
     in; whether or not that works, it is gone when this returns, a few seconds later at most.
     """
     boot = Slot(run_dir, slot).current()
-    if boot is None or boot.qemu_pid() is None:
+    if boot is None:
+        return False
+    if boot.qemu_pid() is None:
+        # It has ended by itself. A wrapper that was stopped does not notice, and nobody else would.
+        if boot.state().get("state") in ("ready", "running"):
+            _end_wrapper(boot)
         return False
     killed = kill_boot(boot, reason, last_words=last_words)
     _end_wrapper(boot)

@@ -62,7 +62,9 @@ class Silent(Exception):
 def examine_slot(run_dir: Path, slot: int, patience: float = 1.0) -> Finding | None:
     """examine() for the guest that a slot has now; None when there is none."""
     boot = Slot(run_dir, slot).current()
-    return examine(boot, patience) if boot is not None and boot.qemu_pid() is not None else None
+    if boot is None or (boot.qemu_pid() is None and _state_of(boot.claimed_by()) != "T"):
+        return None
+    return examine(boot, patience)
 
 
 def examine(boot: Boot, patience: float = 1.0) -> Finding:

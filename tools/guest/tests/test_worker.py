@@ -13,7 +13,7 @@ import execnet
 import pytest
 
 from tools.guest import boot as boots
-from tools.guest import control
+from tools.guest import control, inquest
 from tools.guest.keeper import Keeper
 from tools.guest.pool import WORKER, tx
 from tools.guest.slot import Boot, Launch, Slot
@@ -175,6 +175,26 @@ def test_a_wrapper_that_was_stopped_goes_with_its_guest(
     assert wrapper is not None
     os.kill(wrapper, signal.SIGSTOP)
     assert control.kill_slot(ready.run_dir, 0, "test_x ran longer than 60 s", last_words=False)
+    with pytest.raises(EOFError):
+        channel.receive(timeout=10)
+
+
+def test_a_wrapper_that_was_stopped_goes_also_when_its_guest_is_gone(
+    ready: Slot, group: execnet.Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "_WRAPPER_SECONDS", 0.2)
+    channel = group.makegateway(tx(ready)).remote_exec("channel.receive()")
+    boot = current(ready)
+    wrapper, guest = boot.claimed_by(), boot.qemu_pid()
+    assert wrapper is not None
+    assert guest is not None
+    os.kill(wrapper, signal.SIGSTOP)
+    os.kill(guest, signal.SIGKILL)
+    assert boots.wait_gone(guest, 5)
+    finding = inquest.examine_slot(ready.run_dir, 0)
+    assert finding is not None
+    assert (finding.who, finding.reason) == ("machine", "its worker wrapper is stopped")
+    assert not control.kill_slot(ready.run_dir, 0, "test_x ran longer than 60 s")
     with pytest.raises(EOFError):
         channel.receive(timeout=10)
 
