@@ -66,6 +66,12 @@ class Played:
             found["refused"] += one.calls[REFUSED_ONE]
         return +found
 
+    def go_on(self, more: "Played") -> None:
+        """The same scene, played once more."""
+        self.told += more.told
+        self.wrong += more.wrong
+        self.demoted += more.demoted
+
     def rate(self) -> dict[str, float]:
         """Calls per second by act, of all that play it."""
         return {
