@@ -9,10 +9,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tools.cli import collector
+from tools.cli import collector, plans
 from tools.errors import UserError
 from tools.paths import ROOT
 
@@ -32,11 +33,21 @@ class Collected:
 def collect_tests(
     arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> list[Collected]:
-    """Return the tests that pytest would run with these arguments.
+    """Return the tests that pytest would run with these arguments; it is asked once, until a file changes.
 
     `environment` tells the topology (PNODE_TOPOLOGY, PNODE_PROVIDES). Raises UserError with pytest's line
     for bad arguments, and with its last lines when a test file cannot be imported.
     """
+    name = plans.key(arguments, environment or {})
+    found = plans.recall(name)
+    if found is None:
+        found = _ask_pytest(arguments, environment or {})
+        plans.keep(name, found)
+    return [Collected(test["nodeid"], tuple(test["requirements"]), test["skipped"]) for test in found]
+
+
+def _ask_pytest(arguments: Sequence[str], environment: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the collector has written, in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="pnode-") as scratch:
         output = Path(scratch, "tests.json")
         env = dict(os.environ, PYTHONPATH=str(ROOT), **{collector.OUTPUT: str(output)})
@@ -47,7 +58,7 @@ def collect_tests(
         done = subprocess.run(
             argv,
             cwd=ROOT,
-            env=env | dict(environment or {}),
+            env=env | dict(environment),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -56,10 +67,8 @@ def collect_tests(
             return []
         if done.returncode != pytest.ExitCode.OK:
             raise UserError(complaint(done))
-        return [
-            Collected(test["nodeid"], tuple(test["requirements"]), test["skipped"])
-            for test in json.loads(output.read_text())
-        ]
+        found: list[dict[str, Any]] = json.loads(output.read_text())
+        return found
 
 
 def complaint(done: "subprocess.CompletedProcess[str]") -> str:
