@@ -20,6 +20,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from tools.paths import cache_dir
 # Images kept, the latest used; each has what the guest had touched, about 200 MB.
 KEEP = 6
 MEMORY = "memory"
+# A guest is written in one.
+_WRITING_SECONDS = 600.0
 _OWN_CODE = (Path(__file__), Path(__file__).with_name("waking.py"))
 
 
@@ -84,6 +87,11 @@ def prune(parent: Path) -> None:
         except OSError:
             return 0.0
 
-    states = sorted((path for path in parent.iterdir() if not path.name.startswith(".")), key=used)
-    for path in states[:-KEEP]:
+    found = list(parent.iterdir())
+    states = sorted((path for path in found if not path.name.startswith(".")), key=used)
+    # What a runner that was killed had begun to write.
+    begun = [
+        path for path in found if path.name.startswith(".") and time.time() - used(path) > _WRITING_SECONDS
+    ]
+    for path in states[:-KEEP] + begun:
         shutil.rmtree(path, ignore_errors=True)

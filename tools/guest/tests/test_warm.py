@@ -2,6 +2,7 @@
 """States that are kept: what they belong to, which go, and guests that begin from one; QEMU is a fake."""
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -94,8 +95,10 @@ def test_one_that_cannot_be_written_goes_on(slot: Slot, machine: Machine, cache:
 def test_those_used_last_are_kept(cache: Path) -> None:
     for age, name in enumerate("abcdefgh"):
         os.utime(state(name), (1000 - age, 1000 - age))
+    for age, name in ((1000, ".begun"), (0, ".writing")):
+        os.utime(state(name), (time.time() - age, time.time() - age))
     warm.prune(cache)
-    assert sorted(path.name for path in cache.iterdir()) == ["a", "b", "c", "d", "e", "f"]
+    assert sorted(path.name for path in cache.iterdir()) == [".writing", "a", "b", "c", "d", "e", "f"]
 
 
 def test_a_guest_begins_from_a_state(
