@@ -127,6 +127,22 @@ def test_the_receiver_that_a_message_woke_is_not_the_one(boot: Boot, answers: Ca
     assert inquest.examine(boot).reason.endswith("; init[43] sleeps in hrtimer_nanosleep")
 
 
+def test_a_thread_that_runs_for_a_moment_is_not_the_one(boot: Boot, answers: Callable[..., None]) -> None:
+    looks = iter("RSS")
+
+    def answer(ask: str) -> Iterator[dict[str, Any]]:
+        state = next(looks) if ask == "tasks" else "S"
+        return alive(task(wchan="hrtimer_nanosleep"), task(thread=46, state=state))(ask)
+
+    answers(answer)
+    assert inquest.examine(boot).reason.endswith("; init[43] sleeps in hrtimer_nanosleep")
+
+
+def test_a_thread_that_goes_on_running_is(boot: Boot, answers: Callable[..., None]) -> None:
+    answers(alive(task(wchan="futex_wait_queue"), task(thread=46, state="R")))
+    assert inquest.examine(boot).reason.endswith("; init[43/46] is running")
+
+
 def test_a_worker_that_is_gone(boot: Boot, answers: Callable[..., None]) -> None:
     answers(alive())
     assert inquest.examine(boot).reason.endswith("; it has no task left beside its init")
