@@ -3,7 +3,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from fixtures.private import PrivateNode
 from fixtures.settling import drain
@@ -58,6 +58,21 @@ ENDS: dict[str, Callable[[Mapping], object]] = {
         syscalls.MAP_PRIVATE | syscalls.MAP_ANONYMOUS | syscalls.MAP_FIXED,
     ),
 }
+
+
+#: Of one page, by its index.
+PAGE_ENDS: dict[str, Callable[[Mapping, int], None]] = {
+    "munmap": lambda memory, index: memory.unmap(index, 1),
+    "dontneed": lambda memory, index: memory.advise(MADV_DONTNEED, first=index, count=1),
+}
+
+
+def leaves_neighbour(frames: Sequence[int | None]) -> list[int]:
+    """One frame of each pair (what the buddy allocator would join to a block of two) that is here whole, now
+    the lower and now the upper one. AssertionError: there is no such pair."""
+    pairs = sorted(frame for frame in frames if frame is not None and not frame % 2 and frame + 1 in frames)
+    assert pairs, f"no two neighbours among the frames {frames}"
+    return [frame + number % 2 for number, frame in enumerate(pairs)]
 
 
 def truncate(memory: Mapping, fd: int) -> None:

@@ -28,10 +28,12 @@ from selftests.callbacks.putting import (
     FILE_ENDS,
     KINDS,
     OPEN,
+    PAGE_ENDS,
     PAGES,
     bound,
     freed,
     heads,
+    leaves_neighbour,
     move_all,
 )
 from selftests.oracle import placed
@@ -138,6 +140,41 @@ def test_put_by_the_kernel(
     counters = node.counters()
     assert counters.pages[Callback.FREE_FOLIO] == PAGES << order
     assert stable_free_pages(node) == before
+
+
+@requirement("CBK-03")
+@core
+@pytest.mark.parametrize("end", PAGE_ENDS.values(), ids=PAGE_ENDS)
+def test_a_page_whose_neighbour_stays(
+    node: PrivateNode, anon: AnonFactory, end: Callable[[Mapping, int], None]
+) -> None:
+    """Of each pair of frames one goes, from amid memory in use: the callback names that one."""
+    memory = anon(PAGES)
+    memory.bind(Mode.BIND, [node.nid])
+    memory.touch()
+    frames = residency(memory).frames
+    leaving = leaves_neighbour(frames)
+    for frame in leaving:
+        end(memory, frames.index(frame))
+    assert freed(node) == Counter(leaving), f"frames before: {frames}"
+    for index in range(PAGES):
+        if frames[index] not in leaving:
+            memory.verify(first=index, count=1)
+
+
+@requirement("CBK-03")
+@core
+@pytest.mark.parametrize("how", [FreeHow.PUT, FreeHow.BATCH], ids=["single", "batched"])
+def test_a_put_whose_neighbour_stays(
+    node: PrivateNode, alloc: AllocFactory, mod: TestModule, how: FreeHow
+) -> None:
+    gfp = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE
+    taken = [alloc(Entry.FOLIO_ALLOC_NODE, node, gfp=gfp) for _ in range(PAGES)]
+    held = {one.pfns[0]: one for one in taken if one is not None}
+    leaving = leaves_neighbour(list(held))
+    for frame in leaving:
+        held[frame].free(how)
+    assert freed(node) == Counter(leaving), f"frames before: {sorted(held)}"
 
 
 @requirement("CBK-03")
