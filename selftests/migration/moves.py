@@ -30,7 +30,8 @@ def names(statuses: Sequence[int]) -> list[int | str]:
 def folio_addrs(memory: Mapping) -> list[int]:
     """An address of each folio: one a page, one a huge page. A folio is moved as a whole, so that naming it
     twice in a list finds it busy."""
-    huge = memory.pages % HUGE == 0 and memory.smaps().get("AnonHugePages") == memory.nbytes
+    mapped = memory.smaps() if memory.pages % HUGE == 0 else {}
+    huge = memory.nbytes in (mapped.get("AnonHugePages"), mapped.get("ShmemPmdMapped"))
     return memory.addrs(step=HUGE if huge else 1)
 
 

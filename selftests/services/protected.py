@@ -34,8 +34,8 @@ def writable(mod: TestModule, memory: Any, pid: int = 0) -> int:
     return sum(1 for page in mod.pages(memory.addr, memory.pages, pid) if page.writable)
 
 
-def levels(mod: TestModule, memory: Mapping) -> set[Level]:
-    return {page.level for page in mod.pages(memory.addr, memory.pages)}
+def levels(mod: TestModule, memory: Mapping, pid: int = 0) -> set[Level]:
+    return {page.level for page in mod.pages(memory.addr, memory.pages, pid)}
 
 
 def faults(node: PrivateNode) -> list[Event]:

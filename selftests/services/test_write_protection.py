@@ -4,10 +4,12 @@
 import os
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
+from fixtures.knobs import KnobSetter
 from fixtures.memory import AnonFactory
 from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.pressure import SwapFactory
@@ -15,10 +17,11 @@ from fixtures.process import ChildDied, ChildFactory
 from fixtures.requirement import requirement
 from helpers import syscalls
 from helpers.constants import MADV_DONTNEED, MADV_PAGEOUT
+from helpers.memory import Mapping
 from helpers.nodes import Node
 from helpers.residency import residency
 from helpers.testmod import Level, Ops, TestModule
-from selftests.filters.kinds import KINDS
+from selftests.filters.kinds import HUGE, KINDS
 from selftests.services.protected import (
     DEAF,
     FAULT_FLAG_WRITE,
@@ -31,6 +34,14 @@ from selftests.services.protected import (
 )
 
 NOT_HUGE = pytest.mark.parametrize("kind", ["base", "shmem"])
+by_size = pytest.mark.parametrize("level", [Level.PTE, Level.PMD], ids=["base", "huge"])
+
+
+@pytest.fixture
+def shared(level: Level, anon: AnonFactory, knob: KnobSetter) -> Callable[[], Mapping]:
+    """Shared memory, of base pages or a huge page."""
+    knob("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "advise")
+    return partial(anon, HUGE if level is Level.PMD else PAGES, shared=True, thp=level is Level.PMD)
 
 
 @requirement("SVC-04")
@@ -126,6 +137,58 @@ def test_arrival_by_the_swap_cache(
     assert Counter(event.addr for event in events) == Counter(memory.addrs()), f"{len(events)} calls"
     assert not residency(memory, worker.pid).any_on(guarded.nid)
     worker.finish()
+
+
+def mapped_anew(memory: Mapping, write: bool) -> Iterator[None]:
+    """For a child: what it has of the file's pages comes from the page cache."""
+    memory.advise(MADV_DONTNEED)
+    if write:
+        memory.touch(2)
+    else:
+        memory.verify()
+    yield
+
+
+@requirement("SVC-04")
+@by_size
+def test_read_from_the_page_cache(
+    guarded: PrivateNode, open_node: OpenNode, shared: Callable[[], Mapping], ordinary_node: Node,
+    mod: TestModule, child: ChildFactory, level: Level,
+) -> None:  # fmt: skip
+    """A folio that one task brought to P is mapped by the next one's read: as it was by the first."""
+    memory = arrived(shared(), ordinary_node.nid, guarded)
+    worker = child.start(mapped_anew, memory, False)
+    worker.step()
+    assert residency(memory, worker.pid).all_on(guarded.nid), f"{residency(memory, worker.pid)}"
+    assert levels(mod, memory, worker.pid) == {level}
+    assert writable(mod, memory, worker.pid) == 0, f"of {memory.pages} pages on P"
+    assert not faults(guarded), "reads fault"
+    open_node(Ops.MIGRATION)
+    control = arrived(shared(), ordinary_node.nid, guarded)
+    worker = child.start(mapped_anew, control, False)
+    worker.step()
+    assert writable(mod, control, worker.pid) == control.pages, "the control, without the flag"
+
+
+@requirement("SVC-04")
+@by_size
+def test_written_from_the_page_cache(
+    guarded: PrivateNode, open_node: OpenNode, shared: Callable[[], Mapping], ordinary_node: Node,
+    child: ChildFactory, level: Level,
+) -> None:  # fmt: skip
+    """A write maps it, and then takes the fault that the owner gets: once for each folio."""
+    memory = arrived(shared(), ordinary_node.nid, guarded)
+    worker = child.start(mapped_anew, memory, True)
+    worker.step()
+    events = faults(guarded)
+    assert [event.addr for event in events] == memory.addrs(step=HUGE if level is Level.PMD else 1)
+    assert {(event.level, event.pid) for event in events} == {(level, worker.pid)}
+    assert not residency(memory, worker.pid).any_on(guarded.nid), f"{residency(memory, worker.pid)}"
+    memory.verify(2)
+    open_node(Ops.MIGRATION)
+    control = arrived(shared(), ordinary_node.nid, guarded)
+    child.start(mapped_anew, control, True).step()
+    assert residency(control).all_on(guarded.nid), f"the control, without the flag: {residency(control)}"
 
 
 @requirement("SVC-04a")
