@@ -21,6 +21,8 @@ def mounts() -> list[Mount]:
     """cgroup mounts of this mount namespace, from /proc/self/mountinfo."""
     found = []
     for line in paths.read_text(paths.PROC / "self/mountinfo").splitlines():
+        if " - cgroup" not in line:
+            continue
         left, _, right = line.partition(" - ")
         fstype, _source, options = [*right.split(" "), "", ""][:3]
         path = Path(left.split(" ")[4].replace("\\040", " "))

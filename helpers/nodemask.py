@@ -9,6 +9,7 @@ pass maxnode = N + 1. libnuma does the same.
 
 import re
 from collections.abc import Iterable, Iterator, Set
+from functools import lru_cache
 
 WORD_BITS = 64
 # A nodemask longer than a page is refused with EINVAL before it is read, so a buffer for an
@@ -31,8 +32,8 @@ class NodeMask(Set[int]):
     __slots__ = ("_nodes",)
 
     def __init__(self, nodes: Iterable[int] = ()) -> None:
-        self._nodes = frozenset(int(node) for node in nodes)
-        if any(node < 0 for node in self._nodes):
+        self._nodes = frozenset(map(int, nodes))
+        if min(self._nodes, default=0) < 0:
             raise ValueError(f"node ids cannot be negative: {sorted(self._nodes)}")
 
     @classmethod
@@ -46,26 +47,7 @@ class NodeMask(Set[int]):
         Source: Documentation/admin-guide/kernel-parameters.rst, "cpu lists"; lib/bitmap-str.c.
         ValueError on anything else, decreasing ranges and ids of IDS or more included.
         """
-        text = text.strip()
-        nodes: set[int] = set()
-        for item in text.split(",") if text else ():
-            match = _ITEM.match(item.strip())
-            if match is None:
-                raise ValueError(f"not a node list: {text!r} (at {item!r})")
-            first, last, used, group = (int(part) if part is not None else None for part in match.groups())
-            assert first is not None
-            last = first if last is None else last
-            if last < first:
-                raise ValueError(f"not a node list: {text!r} (range {item!r} runs backwards)")
-            if last >= IDS:
-                raise ValueError(f"not a node list: {text!r} ({item!r} is beyond any mask, {IDS} ids)")
-            if used is None or group is None:
-                nodes.update(range(first, last + 1))
-                continue
-            if not 0 < used <= group:
-                raise ValueError(f"not a node list: {text!r} (group {item!r})")
-            nodes.update(node for node in range(first, last + 1) if (node - first) % group < used)
-        return cls(nodes)
+        return cls(_listed(text.strip()))
 
     @classmethod
     def decode(cls, data: bytes) -> "NodeMask":
@@ -129,3 +111,27 @@ class NodeMask(Set[int]):
 
     def __repr__(self) -> str:
         return f"NodeMask({self.format()!r})"
+
+
+@lru_cache(maxsize=256)
+def _listed(text: str) -> frozenset[int]:
+    """Ids in a list. Remembered: a machine has few lists, and every test reads some of them again."""
+    nodes: set[int] = set()
+    for item in text.split(",") if text else ():
+        match = _ITEM.match(item.strip())
+        if match is None:
+            raise ValueError(f"not a node list: {text!r} (at {item!r})")
+        first, last, used, group = (int(part) if part is not None else None for part in match.groups())
+        assert first is not None
+        last = first if last is None else last
+        if last < first:
+            raise ValueError(f"not a node list: {text!r} (range {item!r} runs backwards)")
+        if last >= IDS:
+            raise ValueError(f"not a node list: {text!r} ({item!r} is beyond any mask, {IDS} ids)")
+        if used is None or group is None:
+            nodes.update(range(first, last + 1))
+            continue
+        if not 0 < used <= group:
+            raise ValueError(f"not a node list: {text!r} (group {item!r})")
+        nodes.update(node for node in range(first, last + 1) if (node - first) % group < used)
+    return frozenset(nodes)

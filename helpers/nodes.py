@@ -5,6 +5,7 @@ Source: Documentation/ABI/stable/sysfs-devices-node. Sizes are bytes unless a na
 """
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +26,16 @@ from helpers.zones import all_zones as all_zones
 from helpers.zones import parse_zoneinfo as parse_zoneinfo
 from helpers.zones import refresh_vmstat as refresh_vmstat
 
+#: Node 0 MemTotal:  1014092 kB
+_MEMINFO = re.compile(r"^Node +\d+ (\S+?):? +(\d+)( kB)?", re.MULTILINE)
+
 
 def node_list(name: str) -> NodeMask:
     """/sys/devices/system/node/<name>: "online", "possible", "has_memory", "has_private_memory", ...
 
     FileNotFoundError where this kernel has no such list: an absent file is never an empty list.
     """
-    return NodeMask.parse(paths.read_text(paths.nodes() / name))
+    return NodeMask.parse(paths.read_text(f"{paths.nodes()}/{name}"))
 
 
 def has_private_memory() -> NodeMask | None:
@@ -63,13 +67,8 @@ class Node:
 
     def meminfo(self) -> dict[str, int]:
         """nodeN/meminfo: bytes by field ("MemTotal", "MemFree", "FilePages", ...); HugePages_* are counts."""
-        fields: dict[str, int] = {}
-        for line in paths.read_text(self.path / "meminfo").splitlines():
-            words = line.split()  # Node 0 MemTotal:  1014092 kB
-            if len(words) >= 4 and words[0] == "Node":
-                unit = 1024 if words[4:5] == ["kB"] else 1
-                fields[words[2].rstrip(":")] = int(words[3]) * unit
-        return fields
+        found = _MEMINFO.findall(paths.read_text(self.path / "meminfo"))
+        return {name: int(number) * (1024 if unit else 1) for name, number, unit in found}
 
     def vmstat(self) -> dict[str, int]:
         """nodeN/vmstat: mostly pages and events."""
@@ -93,7 +92,7 @@ class Node:
 
     def zones(self) -> list[Zone]:
         """Zones of this node in /proc/zoneinfo, empty ones included; [] when the node is offline."""
-        return [zone for zone in all_zones() if zone.nid == self.nid]
+        return all_zones(self.nid)
 
     def zone(self, name: str) -> Zone:
         """The zone of that name ("Normal", "Movable", ...). KeyError without it."""

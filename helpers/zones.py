@@ -105,6 +105,10 @@ def parse_zoneinfo(text: str) -> Iterator[Zone]:
     yield from done()
 
 
-def all_zones() -> list[Zone]:
-    """Every zone of every online node."""
-    return list(parse_zoneinfo(paths.read_text(paths.PROC / "zoneinfo")))
+def all_zones(nid: int | None = None) -> list[Zone]:
+    """Every zone of every online node, or of one; none of a node that is offline."""
+    text = paths.read_text(paths.PROC / "zoneinfo")
+    if nid is not None:
+        # Cut out before it is taken apart: a hundred lines a zone, and most of them of other nodes.
+        text = "".join(re.findall(rf"^Node {nid}, zone.*\n(?:(?!Node ).*\n?)*", text, re.MULTILINE))
+    return list(parse_zoneinfo(text))

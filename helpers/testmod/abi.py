@@ -58,11 +58,12 @@ class Request:
         self.struct = struct
         self.index = number
         self.size: int = ffi.sizeof(f"struct {struct}")
+        self._pointer = ffi.typeof(f"struct {struct} *")  # by its name it would be looked up each time
         self.number = ioc(direction, number, self.size)
 
     def new(self, **fields: Any) -> Any:
         """A zeroed struct with some fields set; OverflowError when a value does not fit its field."""
-        return ffi.new(f"struct {self.struct} *", fields)
+        return ffi.new(self._pointer, fields)
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.number:#x} struct {self.struct}>"
