@@ -34,7 +34,7 @@ def task(nodes: dict[str, int], child: ChildFactory, cpuset: CpusetFactory) -> T
 
     def start(by: str, mode: int, letters: str, mems: str) -> tuple[Cgroup, Child]:
         group = cpuset(ids(nodes, mems))
-        return group, child.start(following, by, mode, ids(nodes, letters), cgroup=group)
+        return group, child.start(following, by, mode, ids(nodes, letters), cgroup=group, lean=True)
 
     return start
 
@@ -174,7 +174,7 @@ def test_no_remap_leads_to_a_closed_node(
     open_node(Ops.MIGRATION | Ops.MEMPOLICY)
     q, (d, e) = second_closed_node, (node.nid for node in ordinary_nodes[:2])
     group = cpuset([d, e])
-    worker = child.start(following, by, mode, [d, e], cgroup=group)
+    worker = child.start(following, by, mode, [d, e], cgroup=group, lean=True)
     worker.step()
     for mems in ([d, q.nid], [e, q.nid], [d, e, q.nid]):
         group.set_mems(mems)

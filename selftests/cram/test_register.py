@@ -6,14 +6,14 @@ import pytest
 from fixtures.nodes import PrivateRange
 from fixtures.requirement import requirement
 from fixtures.tiers import LowerNode
-from helpers import kmsg, syscalls
+from helpers import syscalls
 from helpers.constants import Mode
 from helpers.memory import Mapping
 from helpers.nodes import Node, kernel_thread_names
 from helpers.outcome import OK, outcome
 from helpers.testmod import NodeFlags, Ops, Owner
 from selftests.cram.arrival import MakeCram
-from selftests.services.targets import sources_of
+from selftests.services.targets import Told
 
 OPENED = Ops.MIGRATION | Ops.DEMOTION | Ops.NUMA_BALANCING | Ops.PROTECT_WRITE | Ops.RECLAIM
 
@@ -35,15 +35,15 @@ def test_owners(cram: MakeCram) -> None:
 @requirement("CRM-01a")
 def test_what_it_opens(lower_node: LowerNode, ordinary_nodes: list[Node]) -> None:
     """And closes again: registered, unregistered, and the same once more."""
-    node, start = lower_node(), kmsg.next_seq()
-    everywhere = {one.nid for one in ordinary_nodes}
-    for _ in range(2):
-        node.mod.cram_register(node.nid)
-        assert node.state().ops_flags == OPENED, f"{node}: {Ops(node.state().ops_flags)!r}"
-        assert sources_of(node.nid, kmsg.read(start)) == everywhere, f"{node} as a demotion target"
-        node.mod.cram_unregister(node.nid)
-        assert node.state().ops_flags == 0, f"{node}: {Ops(node.state().ops_flags)!r}"
-        assert sources_of(node.nid, kmsg.read(start)) == set(), f"{node} as a demotion target"
+    node, everywhere = lower_node(), {one.nid for one in ordinary_nodes}
+    with Told() as told:
+        for _ in range(2):
+            node.mod.cram_register(node.nid)
+            assert node.state().ops_flags == OPENED, f"{node}: {Ops(node.state().ops_flags)!r}"
+            assert told.sources_of(node.nid) == everywhere, f"{node} as a demotion target"
+            node.mod.cram_unregister(node.nid)
+            assert node.state().ops_flags == 0, f"{node}: {Ops(node.state().ops_flags)!r}"
+            assert told.sources_of(node.nid) == set(), f"{node} as a demotion target"
 
 
 @requirement("CRM-02")

@@ -26,7 +26,7 @@ def test_policies_are_remapped(
 ) -> None:
     d, e = ordinary["D"], ordinary["E"]
     group = cpuset([d])
-    worker = child.start(following, by, mode, [d], cgroup=group)
+    worker = child.start(following, by, mode, [d], cgroup=group, lean=True)
     for mems, expected in (([d], {d}), ([e], {e}), ([d], {d})):
         group.set_mems(mems)
         seen = worker.step()
@@ -44,7 +44,7 @@ def test_static_policies_are_kept(
     d, e = ordinary["D"], ordinary["E"]
     mode, mask = Mode.BIND | MPOL_F_STATIC_NODES, NodeMask.of(e)
     group = cpuset([d, e])
-    worker = child.start(following, by, mode, [e], cgroup=group)
+    worker = child.start(following, by, mode, [e], cgroup=group, lean=True)
     for mems, expected in (([d, e], e), ([d], d), ([e], e), ([d, e], e)):
         group.set_mems(mems)
         seen = worker.step()
@@ -61,7 +61,7 @@ def test_relative_policies_are_folded(
 ) -> None:
     both = sorted(ordinary.values())
     group = cpuset(both)
-    worker = child.start(following, by, Mode.BIND | MPOL_F_RELATIVE_NODES, [1], cgroup=group)
+    worker = child.start(following, by, Mode.BIND | MPOL_F_RELATIVE_NODES, [1], cgroup=group, lean=True)
     for mems in (both, both[:1], both[1:], both):
         group.set_mems(mems)
         seen = worker.step()
@@ -81,7 +81,7 @@ def test_private_nodes_that_join_the_cpuset_get_nothing(
     """A policy on all of the cpuset's ordinary nodes stays within them while closed ones come and go."""
     both = list(ordinary.values())
     group = cpuset(both)
-    worker = child.start(following, by, mode, both, cgroup=group)
+    worker = child.start(following, by, mode, both, cgroup=group, lean=True)
     with unchanged_free_pages(q):
         for mems in (both, [*both, q.nid], both, [both[0], q.nid]):
             group.set_mems(mems)

@@ -7,7 +7,7 @@ Source: mm/memory-tiers.c, dump_demotion_targets().
 import re
 from collections.abc import Iterable
 
-from helpers.kmsg import Record
+from helpers.kmsg import KernelLog, Record
 from helpers.nodemask import NodeMask
 
 _LINE = re.compile(r"Demotion targets for Node (\d+): (?:null|preferred: ([\d,-]+), fallback: ([\d,-]+))")
@@ -23,6 +23,20 @@ def targets(records: Iterable[Record]) -> dict[int, NodeMask]:
     return found
 
 
-def sources_of(nid: int, records: Iterable[Record]) -> set[int]:
-    """Nodes whose memory is demoted to this one, as told last."""
-    return {source for source, nodes in targets(records).items() if nid in nodes}
+class Told:
+    """What the kernel tells from now on. The log is read once, however often one asks: it may be long."""
+
+    def __init__(self) -> None:
+        self._log = KernelLog.tail()
+        self._found: dict[int, NodeMask] = {}
+
+    def sources_of(self, nid: int) -> set[int]:
+        """Nodes whose memory is demoted to this one, as told last."""
+        self._found |= targets(self._log.read())
+        return {source for source, nodes in self._found.items() if nid in nodes}
+
+    def __enter__(self) -> "Told":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._log.close()

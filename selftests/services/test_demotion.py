@@ -13,7 +13,7 @@ from fixtures.pressure import SwapFactory
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from fixtures.tiers import AGEING, Cold, ColdFactory, LowerNode
-from helpers import kmsg, syscalls
+from helpers import syscalls
 from helpers.constants import Mode as Policy
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
@@ -21,7 +21,7 @@ from helpers.residency import Residency
 from helpers.swap import RAM_DISK
 from helpers.testmod import NP_OPS_MASK, Callback, Callbacks, Entry, Mode, OnlineType, Ops, TestModule
 from helpers.wait import wait_until
-from selftests.services.targets import sources_of
+from selftests.services.targets import Told
 
 MR_DEMOTION = 8  # enum migrate_reason, include/linux/migrate_mode.h
 HUGE = 512  # base pages
@@ -57,17 +57,17 @@ def half_on(nid: int, memory: Cold) -> Callable[[Residency], bool]:
 @requirement("SVC-01")
 def test_targets(lower_node: LowerNode, ordinary_nodes: list[Node]) -> None:
     """P is named as a target as long as the flag is set, of every ordinary node, and P is no source."""
-    start = kmsg.next_seq()
-    node = lower_node()
     everywhere = {one.nid for one in ordinary_nodes}
-    assert sources_of(node.nid, kmsg.read(start)) == set(), "closed"
-    node.set_ops(Ops.DEMOTION)
-    assert sources_of(node.nid, kmsg.read(start)) == everywhere, "open"
-    node.set_ops(Ops.NONE)
-    assert sources_of(node.nid, kmsg.read(start)) == set(), "without the flag again"
-    node.set_ops(Ops.DEMOTION)
-    node.clear_ops()
-    assert sources_of(node.nid, kmsg.read(start)) == set(), "closed again"
+    with Told() as told:
+        node = lower_node()
+        assert told.sources_of(node.nid) == set(), "closed"
+        node.set_ops(Ops.DEMOTION)
+        assert told.sources_of(node.nid) == everywhere, "open"
+        node.set_ops(Ops.NONE)
+        assert told.sources_of(node.nid) == set(), "without the flag again"
+        node.set_ops(Ops.DEMOTION)
+        node.clear_ops()
+        assert told.sources_of(node.nid) == set(), "closed again"
 
 
 @requirement("SVC-01", "ISO-24")
