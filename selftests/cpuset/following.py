@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A task with memory under a policy, looked at again and again while its cpuset changes."""
+"""Tasks with memory under a policy, looked at again and again while their cpuset changes. For lean children
+(fixtures/lean.py): what moves with them should be what the test is about."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,3 +49,16 @@ def following(by: str, mode: int, nids: list[int]) -> Iterator[Seen]:
             yield Seen(shown, mask, text, Residency(found.nodes[fresh], found.frames[fresh]), found)
             memory.verify(count=first + PAGES)
         syscalls.set_mempolicy(Mode.DEFAULT)
+
+
+def owner(nids: list[int]) -> Iterator[Residency]:
+    """Pages on each of the nodes, without a policy from then on; thereafter a look at them at each turn."""
+    with Mapping.anonymous(len(nids) * PAGES) as memory:
+        for index, nid in enumerate(nids):
+            part = {"first": index * PAGES, "count": PAGES}
+            memory.bind(Mode.BIND, [nid], **part)
+            memory.touch(**part)
+        memory.bind(Mode.DEFAULT, ())
+        while True:
+            memory.verify()
+            yield residency(memory)

@@ -10,50 +10,18 @@ from fixtures.nodes import OpenNode, PrivateNode, PrivateRange
 from fixtures.process import ChildDied, ChildFactory
 from fixtures.requirement import requirement
 from fixtures.selection import core
-from helpers import syscalls
-from helpers.cgroup import Cgroup, mems_allowed
-from helpers.constants import MPOL_F_MEMS_ALLOWED, Mode
+from helpers.cgroup import Cgroup
 from helpers.memory import PAGE_SIZE, Mapping
-from helpers.nodemask import NodeMask
 from helpers.nodes import Node
-from helpers.outcome import OK, outcome
+from helpers.outcome import OK
 from helpers.residency import Residency, residency
 from helpers.testmod import Entry, TestModule
 from helpers.wait import wait_until
 from selftests.cpuset.conftest import ids
 from selftests.cpuset.following import PAGES
+from selftests.cpuset.inside import MODES, allowed, attempts, bound
 from selftests.isolation.world import label
 from selftests.mempolicy.placing import OPEN
-
-#: Modes that take a mask.
-MODES = (Mode.BIND, Mode.PREFERRED, Mode.PREFERRED_MANY, Mode.INTERLEAVE, Mode.WEIGHTED_INTERLEAVE)
-
-
-def attempts(mask: list[int]) -> dict[str, tuple[str, str]]:
-    """For a child: what mbind() and set_mempolicy() say to the mask, by mode."""
-    with Mapping.anonymous(1) as memory:
-        found = {}
-        for mode in MODES:
-            found[mode.name] = (
-                outcome(memory.bind, mode, mask),
-                outcome(syscalls.set_mempolicy, mode, mask),
-            )
-        syscalls.set_mempolicy(Mode.DEFAULT)
-        return found
-
-
-def bound(nids: list[int]) -> Residency:
-    """For a child: where memory bound to the nodes is; without nodes: where memory without a policy is."""
-    with Mapping.anonymous(PAGES) as memory:
-        if nids:
-            memory.bind(Mode.BIND, nids)
-        memory.touch()
-        memory.verify()
-        return residency(memory)
-
-
-def allowed() -> tuple[NodeMask, NodeMask]:
-    return mems_allowed(), syscalls.get_mempolicy(None, MPOL_F_MEMS_ALLOWED)[1]
 
 
 @requirement("CPS-01")
@@ -85,7 +53,7 @@ def test_child_is_given_what_it_asks_for(
     wanted = set(ids(nodes, mems))
     group = cpuset(wanted)
     assert set(group.mems()) == set(group.mems_effective()) == wanted
-    for found in child(allowed, cgroup=group):
+    for found in child(allowed, cgroup=group, lean=True):
         assert set(found) == wanted, "of a task inside"
     inner = cpuset(parent=group)
     assert set(inner.mems_effective()) == wanted, "of a group inside"
@@ -99,9 +67,10 @@ def test_policies_may_not_name_a_node_outside(
 ) -> None:
     outside, inside = cpuset(ids(nodes, mems)), cpuset(ids(nodes, mems + "P"))
     refused = {mode.name: ("EINVAL", "EINVAL") for mode in MODES}
-    assert child(attempts, [nodes["P"]], cgroup=outside) == refused
-    assert child(attempts, [nodes["P"]], cgroup=inside) == dict.fromkeys(refused, (OK, OK)), "the control"
-    where = child(bound, [nodes["P"]], cgroup=inside)
+    assert child(attempts, [nodes["P"]], cgroup=outside, lean=True) == refused
+    granted = dict.fromkeys(refused, (OK, OK))
+    assert child(attempts, [nodes["P"]], cgroup=inside, lean=True) == granted, "the control"
+    where = child(bound, [nodes["P"]], cgroup=inside, lean=True)
     assert where.all_on(nodes["P"]), f"BIND P from {inside.mems_effective()}: {where}"
 
 
@@ -112,7 +81,7 @@ def test_node_outside_is_dropped_beside_one_inside(
 ) -> None:
     """As an ordinary node would be: mbind(2) wants one node that is allowed."""
     for mask, mems, expected in (("DP", "D", "D"), ("EP", "EQ", "E"), ("DE", "E", "E"), ("PQ", "DQ", "Q")):
-        where = child(bound, ids(nodes, mask), cgroup=cpuset(ids(nodes, mems)))
+        where = child(bound, ids(nodes, mask), cgroup=cpuset(ids(nodes, mems)), lean=True)
         assert where.all_on(nodes[expected]), f"BIND {mask} from a cpuset {mems}: {where}"
 
 
@@ -167,12 +136,12 @@ def test_private_node_alone_comes_with_ordinary_ones(
     parent = cpuset(ids(nodes, above))
     group = cpuset([nodes["P"]], parent=parent)
     ordinary = set(ids(nodes, above)) & {nodes["D"], nodes["E"]}
-    where = child(bound, [], cgroup=group)
+    where = child(bound, [], cgroup=group, lean=True)
     assert where.absent == 0, f"{where}"
     assert set(where.counts) <= ordinary, f"no policy, cpuset {{P}} below {above} of {nodes}: {where}"
-    of_p = child(bound, [nodes["P"]], cgroup=group)
+    of_p = child(bound, [nodes["P"]], cgroup=group, lean=True)
     assert of_p.all_on(nodes["P"]), f"BIND P: {of_p}"
-    for found in child(allowed, cgroup=group):
+    for found in child(allowed, cgroup=group, lean=True):
         assert set(found) == ordinary | {nodes["P"]}, f"cpuset {{P}} below {above} of {nodes}"
 
 
@@ -183,8 +152,8 @@ def test_private_nodes_of_the_ancestor_are_not_given_away(
 ) -> None:
     parent = cpuset(ids(nodes, "DPQ"))
     group = cpuset([nodes["P"]], parent=parent)
-    assert set(child(attempts, [nodes["Q"]], cgroup=group).values()) == {("EINVAL", "EINVAL")}
-    assert set(child(attempts, [nodes["Q"]], cgroup=parent).values()) == {(OK, OK)}, "the control"
+    assert set(child(attempts, [nodes["Q"]], cgroup=group, lean=True).values()) == {("EINVAL", "EINVAL")}
+    assert set(child(attempts, [nodes["Q"]], cgroup=parent, lean=True).values()) == {(OK, OK)}, "the control"
 
 
 @requirement("CPS-02")
@@ -195,7 +164,7 @@ def test_nearest_ancestor_with_ordinary_nodes(
     """Root has D and E, the middle E and P, the next only P, the last P again."""
     middle = cpuset(ids(nodes, "EP"))
     last = cpuset([nodes["P"]], parent=cpuset([nodes["P"]], parent=middle))
-    where = child(bound, [], cgroup=last)
+    where = child(bound, [], cgroup=last, lean=True)
     assert where.all_on(nodes["E"]), f"no policy, cpuset {{P}} in {{P}} in {{E,P}}: {where}"
 
 
@@ -225,8 +194,8 @@ def test_closed_private_node_alone(
     """Tasks live on the ancestor's ordinary nodes; the node is theirs in name only."""
     open_node(OPEN)
     group = cpuset([second_closed_node.nid])
-    where = child(bound, [], cgroup=group)
+    where = child(bound, [], cgroup=group, lean=True)
     assert where.absent == 0, f"{where}"
     assert set(where.counts) <= {node.nid for node in ordinary_nodes}, f"cpuset {{closed}}: {where}"
-    found = child(attempts, [second_closed_node.nid], cgroup=group)
+    found = child(attempts, [second_closed_node.nid], cgroup=group, lean=True)
     assert set(found.values()) == {("EINVAL", "EINVAL")}

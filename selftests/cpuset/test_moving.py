@@ -12,29 +12,14 @@ from fixtures.process import Child, ChildFactory
 from fixtures.requirement import requirement
 from fixtures.selection import core
 from helpers.cgroup import Cgroup
-from helpers.constants import Mode
-from helpers.memory import Mapping
 from helpers.nodes import Node
-from helpers.residency import Residency, residency
+from helpers.residency import Residency
 from helpers.testmod import Callback, Ops
 from helpers.wait import wait_until
 from selftests.cpuset.conftest import ids
-from selftests.cpuset.following import PAGES
+from selftests.cpuset.following import PAGES, owner
 
 LETTERS = "DEPQ"
-
-
-def owner(nids: list[int]) -> Iterator[Residency]:
-    """Pages on each of the nodes, without a policy from then on; thereafter a look at them at each turn."""
-    with Mapping.anonymous(len(nids) * PAGES) as memory:
-        for index, nid in enumerate(nids):
-            part = {"first": index * PAGES, "count": PAGES}
-            memory.bind(Mode.BIND, [nid], **part)
-            memory.touch(**part)
-        memory.bind(Mode.DEFAULT, ())
-        while True:
-            memory.verify()
-            yield residency(memory)
 
 
 def by_node(found: Residency, letters: str) -> dict[str, set[int | None]]:
@@ -50,7 +35,7 @@ def moved(nodes: dict[str, int], child: ChildFactory) -> Callable[..., tuple[Chi
     where its pages were and are."""
 
     def move(before: Cgroup, after: Cgroup, letters: str) -> tuple[Child, Residency, Residency]:
-        worker = child.start(owner, ids(nodes, letters), cgroup=before)
+        worker = child.start(owner, ids(nodes, letters), cgroup=before, lean=True)
         first = worker.step()
         assert first.nodes == [nodes[letter] for letter in letters for _page in range(PAGES)], f"{first}"
         after.attach(worker.pid)
@@ -113,7 +98,7 @@ def test_pages_of_a_closed_node_stay(
     """It does not take part in migration; the task loses nothing."""
     node = open_node(Ops.MIGRATION | Ops.MEMPOLICY)
     before, after = cpuset([ordinary_node.nid, node.nid]), cpuset([ordinary_node.nid])
-    worker = child.start(owner, [ordinary_node.nid, node.nid], cgroup=before)
+    worker = child.start(owner, [ordinary_node.nid, node.nid], cgroup=before, lean=True)
     first = worker.step()
     node.clear_ops()
     after.attach(worker.pid)
@@ -158,7 +143,7 @@ def test_version_1_cpuset_that_loses_the_node(
     nodes: dict[str, int], v1_groups: Callable[[str, bool], Cgroup], child: ChildFactory, migrate: bool
 ) -> None:
     group = v1_groups("DP", migrate)
-    worker = child.start(owner, ids(nodes, "DP"), cgroup=group)
+    worker = child.start(owner, ids(nodes, "DP"), cgroup=group, lean=True)
     first = worker.step()
     group.set_mems([nodes["D"]])
     if not migrate:
