@@ -12,7 +12,7 @@ from fixtures.nodes import MIB
 from fixtures.private import PrivateNode
 from fixtures.process import Child, ChildFactory
 from helpers import syscalls
-from helpers.constants import MADV_POPULATE_WRITE, MCL_CURRENT, Mode
+from helpers.constants import MADV_POPULATE_WRITE, Mode
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.residency import residency
 
@@ -50,13 +50,6 @@ def bystanders(child: ChildFactory, p: PrivateNode) -> Iterator[None]:
     assert not dead, f"killed in place of the task that took too much: {dead}"
     for one in others:
         one.finish()
-
-
-def own_everything() -> None:
-    """Let the calling task have pages of its own for all its memory, so that it needs no more while it is
-    bound to a node that may be full: locking memory breaks what a fork left shared."""
-    syscalls.mlockall(MCL_CURRENT)
-    syscalls.munlockall()
 
 
 def take(memory: Mapping, count: Mapping) -> None:

@@ -4,7 +4,7 @@ that can be dropped; a ramfs is nothing but page cache."""
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
@@ -14,54 +14,16 @@ from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from helpers import syscalls
-from helpers.constants import MADV_POPULATE_READ, MADV_POPULATE_WRITE, Mode
-from helpers.memory import PAGE_SIZE, Mapping, page_pattern
+from helpers.constants import MADV_POPULATE_READ, Mode
+from helpers.memory import Mapping
 from helpers.nodes import Node
 from helpers.residency import Residency, residency
 from helpers.swap import RAM_DISK, discard
 from helpers.testmod import OnlineType
-from selftests.mempolicy.crowd import BOUND, own_everything
+from selftests.mempolicy.accesses import ACCESSES, CONTENTS, PAGES, SIZE, Access, under_policy
+from selftests.mempolicy.crowd import BOUND
 from selftests.mempolicy.placing import OPEN
 
-PAGES = 256
-SIZE = PAGES * PAGE_SIZE
-CONTENTS = b"".join(page_pattern(index, 1) for index in range(PAGES))
-Access = Callable[[int, Mapping], None]
-
-
-def by_read(fd: int, buffer: Mapping) -> None:
-    os.preadv(fd, [buffer.view], 0)
-
-
-def by_write(fd: int, buffer: Mapping) -> None:
-    buffer.view[:] = CONTENTS
-    os.pwritev(fd, [buffer.view], 0)
-
-
-def by_mapping(fd: int, _buffer: Mapping) -> None:
-    with Mapping.of_fd(fd, PAGES, shared=True) as memory:
-        memory.advise(MADV_POPULATE_READ)
-
-
-def by_writing_a_mapping(fd: int, _buffer: Mapping) -> None:
-    with Mapping.of_fd(fd, PAGES, shared=True) as memory:
-        memory.advise(MADV_POPULATE_WRITE)
-
-
-def by_readahead(fd: int, buffer: Mapping) -> None:
-    os.posix_fadvise(fd, 0, SIZE // 2, os.POSIX_FADV_WILLNEED)
-    by_read(fd, buffer)
-
-
-def by_splice(fd: int, _buffer: Mapping) -> None:
-    source, sink = os.pipe()
-    null = os.open("/dev/null", os.O_WRONLY)
-    for offset in range(0, SIZE, 1 << 16):
-        os.splice(fd, sink, 1 << 16, offset_src=offset)
-        os.splice(source, null, 1 << 16)
-
-
-ACCESSES = (by_read, by_write, by_mapping, by_writing_a_mapping, by_readahead, by_splice)
 accesses = pytest.mark.parametrize("access", ACCESSES, ids=lambda one: one.__name__[3:].replace("_", "-"))
 
 
@@ -89,15 +51,9 @@ def file(request: pytest.FixtureRequest) -> Iterator[int]:
         yield fd
 
 
-def under_policy(access: Access, fd: int, nid: int) -> bytes:
-    """The access by a task that is bound to the node, with no need of memory of its own; what it had read."""
-    with Mapping.anonymous(PAGES) as buffer:
-        buffer.advise(MADV_POPULATE_WRITE)
-        own_everything()
-        syscalls.set_mempolicy(Mode.BIND, [nid])
-        access(fd, buffer)
-        syscalls.set_mempolicy(Mode.DEFAULT)
-        return bytes(buffer.view)
+def path_of(fd: int) -> str:
+    """Of a file that we have open, for a child that has not got it from us."""
+    return f"/proc/{os.getpid()}/fd/{fd}"
 
 
 def cache(fd: int) -> Residency:
@@ -130,7 +86,7 @@ def test_task_with_a_policy_progresses(
 ) -> None:
     p = open_node(OPEN, online=ZONES[zone])
     with p.fill() if full else nullcontext():
-        read = child(under_policy, access, file, p.nid, timeout=BOUND)
+        read = child(under_policy, access, path_of(file), p.nid, timeout=BOUND, lean=True)
     data = expected(file)
     assert read in (data, bytes(SIZE)), "read wrong contents"
     assert data != bytes(SIZE)
@@ -143,7 +99,7 @@ def test_policy_of_a_task_places_no_page_cache(
     open_node: OpenNode, ordinary_nodes: list[Node], child: ChildFactory, file: int, access: Access, zone: str
 ) -> None:
     p = open_node(OPEN, online=ZONES[zone])
-    child(under_policy, access, file, p.nid, timeout=BOUND)
+    child(under_policy, access, path_of(file), p.nid, timeout=BOUND, lean=True)
     where = cache(file)
     assert set(where.counts) <= {node.nid for node in ordinary_nodes}, f"read by a task bound to {p}: {where}"
 

@@ -17,7 +17,8 @@ from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
 from helpers.outcome import OK, outcome
 from helpers.residency import Residency, residency
-from selftests.mempolicy.crowd import BOUND, ENDS, bystanders, own_everything
+from selftests.mempolicy.accesses import own_everything
+from selftests.mempolicy.crowd import BOUND, ENDS, bystanders
 from selftests.mempolicy.placing import HUGE, PAGES
 from selftests.mempolicy.shared import KINDS, tmpfs_file
 
