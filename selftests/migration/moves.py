@@ -11,7 +11,8 @@ from helpers.constants import MPOL_MF_MOVE
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.outcome import errno_name
 from helpers.testmod import Callback, Ops, TestModule
-from selftests.oracle import Span, located
+from selftests.migration.tasks import hold as hold
+from selftests.oracle import located
 
 OPEN = Ops.MIGRATION
 PAGES = 16
@@ -66,14 +67,6 @@ def reasons(node: PrivateNode) -> Counter[int]:
     for event in node.events(Callback.MIGRATE_TO):
         told[event.reason] += event.count
     return told
-
-
-def hold(pages: int, seed: int) -> Iterator[Span]:
-    """Memory with contents, for a child: where it is; then, when the child is told to go on, the check."""
-    with Mapping.anonymous(pages) as memory:
-        memory.touch(seed)
-        yield Span(memory.addr, memory.pages)
-        memory.verify(seed)
 
 
 def share(memory: Mapping) -> Iterator[None]:

@@ -6,8 +6,6 @@ share with the test by the fork.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
-from typing import Any
 
 import pytest
 
@@ -21,6 +19,7 @@ from helpers.nodes import Node
 from helpers.observed import landed
 from helpers.testmod import OnlineType, TestModule
 from selftests.migration.moves import HUGE, NOBODY, OPEN, PAGES, bring_home
+from selftests.migration.tasks import wanderer
 from selftests.oracle import Span, located, placed
 
 KINDS = {
@@ -40,17 +39,6 @@ def nodes(open_node: OpenNode, second_open_node: OpenNode, ordinary_node: Node) 
     return {"P": open_node(OPEN).nid, "Q": second_open_node(OPEN).nid, "D": ordinary_node.nid}
 
 
-def wanderer(places: list[int], options: dict[str, Any]) -> Iterator[object]:
-    """For a child: memory on the first of the nodes, which moves on along the list; yields where it is
-    mapped, then what migrate_pages() returned each time."""
-    with Mapping.anonymous(**options) as memory:
-        placed(memory, places[0])
-        yield Span(memory.addr, memory.pages)
-        for old, new in pairwise(places):
-            yield syscalls.migrate_pages(0, [old], [new])
-            memory.verify()
-
-
 @requirement("MIG-04")
 @kinds
 @pytest.mark.parametrize("route", ROUTES)
@@ -58,7 +46,7 @@ def test_a_tasks_memory_moves(
     nodes: dict[str, int], mod: TestModule, child: ChildFactory, route: str, kind: str
 ) -> None:
     places = [nodes[letter] for letter in route]
-    worker = child.start(wanderer, places, KINDS[kind], uid=NOBODY)
+    worker = child.start(wanderer, places, KINDS[kind], uid=NOBODY, lean=True)
     memory = worker.step()
     assert located(mod, memory, worker.pid).all_on(places[0])
     for place in places[1:]:
@@ -78,7 +66,7 @@ def test_node_in_the_kernel_zone(
     open_node: OpenNode, ordinary_node: Node, mod: TestModule, child: ChildFactory, kind: str
 ) -> None:
     places = [ordinary_node.nid, open_node(OPEN, online=OnlineType.KERNEL).nid, ordinary_node.nid]
-    worker = child.start(wanderer, places, KINDS[kind], uid=NOBODY)
+    worker = child.start(wanderer, places, KINDS[kind], uid=NOBODY, lean=True)
     memory = worker.step()
     for place in places[1:]:
         assert worker.step() == 0

@@ -2,7 +2,7 @@
 """REG-05, REG-06 and their errors: migrate_pages(2) and move_pages(2) between ordinary nodes."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,14 +15,14 @@ from fixtures.requirement import requirement
 from fixtures.selection import core
 from helpers import syscalls
 from helpers.constants import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL
-from helpers.memory import Mapping
 from helpers.outcome import OK, outcome
 from helpers.syscalls import migrate_pages, move_pages, move_pages_result
 from helpers.testmod import TestModule
 from selftests.errnos import BAD_POINTER, MOST
 from selftests.mempolicy.placing import HUGE, PAGES
 from selftests.migration.moves import hold, names, share
-from selftests.oracle import Span, located, placed
+from selftests.migration.tasks import holder
+from selftests.oracle import located, placed
 
 NOBODY = 65534
 #: No process has it: pid_max is at most 4194304.
@@ -44,14 +44,6 @@ def ends(ordinary: dict[str, int], route: str) -> tuple[int, int]:
     return source, target
 
 
-def holder(kind: str, nid: int) -> Iterator[Span]:
-    """A task with memory of a kind on a node; then the check of its contents."""
-    with Mapping.anonymous(**KINDS[kind]) as memory:
-        placed(memory, nid)
-        yield Span(memory.addr, memory.pages)
-        memory.verify()
-
-
 @requirement("REG-05")
 @routes
 @kinds
@@ -59,7 +51,7 @@ def test_migrate_pages_moves_a_task(
     ordinary: dict[str, int], mod: TestModule, child: ChildFactory, route: str, kind: str
 ) -> None:
     source, target = ends(ordinary, route)
-    worker = child.start(holder, kind, source)
+    worker = child.start(holder, KINDS[kind], source, lean=True)
     memory = worker.step()
     left = migrate_pages(worker.pid, [source], [target])
     where = located(mod, memory, worker.pid)
@@ -73,7 +65,7 @@ def test_migrate_pages_keeps_to_the_nodes_named(
     ordinary: dict[str, int], mod: TestModule, child: ChildFactory
 ) -> None:
     """From a node where the task has nothing, and to the node where it is already: nothing moves."""
-    worker = child.start(holder, "base", ordinary["E"])
+    worker = child.start(holder, KINDS["base"], ordinary["E"], lean=True)
     memory = worker.step()
     frames = located(mod, memory, worker.pid).frames
     for old, new in (("D", "E"), ("E", "E")):
@@ -88,7 +80,7 @@ def test_migrate_pages_keeps_relative_places(
     ordinary: dict[str, int], mod: TestModule, child: ChildFactory
 ) -> None:
     """{D,E} to {D,E} is the identity, page by page."""
-    worker = child.start(holder, "base", ordinary["E"])
+    worker = child.start(holder, KINDS["base"], ordinary["E"], lean=True)
     memory = worker.step()
     frames = located(mod, memory, worker.pid).frames
     assert migrate_pages(worker.pid, ordinary.values(), ordinary.values()) == 0
@@ -119,7 +111,7 @@ def test_migrate_pages_leaves_what_others_map_without_privilege(
 @core
 def test_migrate_pages_errors(ordinary: dict[str, int], q: PrivateNode, child: ChildFactory) -> None:
     d, e = [ordinary["D"]], [ordinary["E"]]
-    worker = child.start(holder, "base", ordinary["D"])
+    worker = child.start(holder, KINDS["base"], ordinary["D"], lean=True)
     worker.step()
     cases: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
         "good": ((worker.pid, d, e), {}, OK),
@@ -147,9 +139,9 @@ def test_migrate_pages_beyond_the_cpuset(
     """To a node that the caller may not use: EPERM without CAP_SYS_NICE, EINVAL with it."""
     group = cpuset([ordinary["D"]])
     call = (migrate_pages, 0, [ordinary["D"]], [ordinary["E"]])
-    assert child(outcome, *call, cgroup=group, uid=NOBODY) == "EPERM"
-    assert child(outcome, *call, cgroup=group) == "EINVAL"
-    assert child(outcome, *call, cgroup=cpuset(ordinary.values())) == OK
+    assert child(outcome, *call, cgroup=group, uid=NOBODY, lean=True) == "EPERM"
+    assert child(outcome, *call, cgroup=group, lean=True) == "EINVAL"
+    assert child(outcome, *call, cgroup=cpuset(ordinary.values()), lean=True) == OK
 
 
 @requirement("REG-06")
@@ -246,7 +238,7 @@ def test_move_pages_errors(ordinary: dict[str, int], anon: AnonFactory, child: C
 def test_move_pages_beyond_the_cpuset(
     ordinary: dict[str, int], mod: TestModule, child: ChildFactory, cpuset: CpusetFactory
 ) -> None:
-    worker = child.start(hold, 2, 3, cgroup=cpuset([ordinary["D"]]))
+    worker = child.start(hold, 2, 3, cgroup=cpuset([ordinary["D"]]), lean=True)
     memory = worker.step()
     addrs = [memory.addr, memory.addr + syscalls.PAGE_SIZE]
     assert outcome(move_pages, worker.pid, addrs, [ordinary["E"]] * 2, MPOL_MF_MOVE) == "EACCES"
