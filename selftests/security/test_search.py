@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """SEC-01: a bounded random search for a way onto a closed node, by a user without privilege."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 import pytest
 
@@ -9,35 +9,18 @@ from fixtures.nodes import OpenNode, PrivateNode, stable_free_pages
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from fixtures.selection import core
-from helpers.memory import Mapping
 from helpers.nodes import Node
 from helpers.residency import residency_of
 from helpers.testmod import Ops
-from selftests.security.walk import Walk
+from selftests.security.walk import LOOKS, walker
 
 NOBODY = 65534
-CALLS = 400
-LOOKS = 8  # at what there is, during a walk
 SEEDS = [pytest.param(seed, marks=core if seed == 1 else ()) for seed in (1, 2, 3, 4, 5, 6)]
-
-
-def walker(seed: int, wanted: int) -> Generator[object, None, dict[str, int]]:
-    """For a child: the walk; now and then where its memory is, at the end what the kernel answered."""
-    walk = Walk(seed, wanted)
-    # Memory that stays, for the control: something has to be on the wanted node if it can.
-    with Mapping.anonymous(64) as memory:
-        for count, _answer in enumerate(walk.go(CALLS)):
-            if count % (CALLS // LOOKS) == CALLS // LOOKS - 1:
-                memory.touch()
-                yield [(one.addr, one.pages) for one in [*walk.mappings, memory]]
-    for mapping in walk.mappings:
-        mapping.close()
-    return dict(walk.answers)
 
 
 def pages_seen(child: ChildFactory, seed: int, wanted: int) -> tuple[int, dict[str, int]]:
     """Pages of the walker that were found on the node in all looks, and the kernel's answers."""
-    worker, found = child.start(walker, seed, wanted, uid=NOBODY, timeout=60), 0
+    worker, found = child.start(walker, seed, wanted, uid=NOBODY, timeout=60, lean=True), 0
     for _look in range(LOOKS):
         for address, pages in worker.step():
             found += residency_of(address, pages, worker.pid).counts[wanted]

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A random walk over the calls by which user space asks for memory. The seed is all there is to it."""
+"""A random walk over the calls by which user space asks for memory. The seed is all there is to it. For lean
+children (fixtures/lean.py): some of the calls are about all that a task has."""
 
 import errno
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 from helpers import syscalls
 from helpers.constants import BindFlag, Mode, ModeFlag
@@ -15,6 +16,8 @@ from helpers.nodes import node_list
 #: Base pages of a PMD-sized huge page; huge mappings take one of them.
 HUGE = PAGE_SIZE // 8
 MOST_MAPPINGS = 12
+CALLS = 400
+LOOKS = 8  # at what there is, during a walk
 MODES = [*Mode, 99]
 MODE_FLAGS = [0, 0, 0, *ModeFlag, 1 << 5, 1 << 12]
 MOVE_FLAGS = [0, *BindFlag, BindFlag.MOVE | BindFlag.STRICT, 1 << 3]
@@ -134,3 +137,17 @@ class Walk:
 
     def mode(self) -> int:
         return int(self.random.choice(MODES)) | int(self.random.choice(MODE_FLAGS))
+
+
+def walker(seed: int, wanted: int) -> Generator[object, None, dict[str, int]]:
+    """The walk; now and then where its memory is, at the end what the kernel answered."""
+    walk = Walk(seed, wanted)
+    # Memory that stays, for the control: something has to be on the wanted node if it can.
+    with Mapping.anonymous(64) as memory:
+        for count, _answer in enumerate(walk.go(CALLS)):
+            if count % (CALLS // LOOKS) == CALLS // LOOKS - 1:
+                memory.touch()
+                yield [(one.addr, one.pages) for one in [*walk.mappings, memory]]
+    for mapping in walk.mappings:
+        mapping.close()
+    return dict(walk.answers)
