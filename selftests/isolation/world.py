@@ -113,7 +113,8 @@ def take_all(mod: TestModule, node: Node, leave: int = 0) -> None:
         refresh_vmstat()
         for _cpu in each_cpu():
             for order in (mod.handshake.max_order, 5, 0):
-                wanted = max(node.free_pages() - leave, 0) >> order
+                refresh_vmstat()
+                wanted = max(mod.node_pages(node.nid)[0] - leave, 0) >> order
                 if wanted:
                     mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=gfp, order=order, count=wanted)
 
