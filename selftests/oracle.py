@@ -25,10 +25,9 @@ class Span:
 def located(mod: TestModule, memory: HasPages, pid: int | None = None) -> Residency:
     """Where the pages are, of the caller or of process `pid`. AssertionError when the oracles disagree."""
     seen = residency(memory, pid)
-    told = mod.pages(memory.addr, memory.pages, pid or 0)
-    for index, page in enumerate(told):
-        frames = (seen.frames[index], page.pfn), (seen.nodes[index], page.nid)
-        assert all(a == b for a, b in frames), f"page {index}: (pagemap, module) = {frames} of (frame, node)"
+    told = mod.frames(memory.addr, memory.pages, pid or 0)
+    for index, both in enumerate(zip(seen.frames, seen.nodes, strict=True)):
+        assert both == told[index], f"page {index}: (frame, node) by pagemap {both}, by module {told[index]}"
     return seen
 
 

@@ -386,6 +386,13 @@ class TestModule:
         self._call("PAGES", raw)
         return [decode.page(entry) for entry in entries]
 
+    def frames(self, addr: int, npages: int, pid: int = 0) -> list[tuple[int | None, int | None]]:
+        """(pfn, nid) of each of the pages(), None twice where nothing is mapped."""
+        entries = ffi.new("struct pnt_page[]", npages)
+        raw = REQUESTS["PAGES"].new(addr=addr, npages=npages, pid=pid, pages=decode.address(entries))
+        self._call("PAGES", raw)
+        return [(page.pfn, page.nid) if page.nid >= 0 else (None, None) for page in entries]
+
     # -- callbacks
 
     def events(self, nid: int, limit: int = CONSTANTS["PNT_MAX_EVENTS"]) -> Events:
