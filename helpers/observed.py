@@ -14,7 +14,7 @@ from itertools import groupby
 
 from helpers.residency import Residency
 
-__all__ = ["PROPERTY", "add", "aside", "collect", "landed", "take"]
+__all__ = ["PROPERTY", "add", "aside", "begin", "collect", "landed", "take", "told"]
 
 #: Name of the property; its value is JSON, see tools/report/README.md.
 PROPERTY = "residency"
@@ -37,6 +37,16 @@ def collect(sink: Sink | None, private: Callable[[], Iterable[int]] = tuple) -> 
 def aside() -> None:
     """In a child: note on a list of its own."""
     collect([] if _sink is not None else None, _private)
+
+
+def told() -> tuple[int, ...] | None:
+    """The private nodes if anything is noted, else None: for a child that does not inherit (begin())."""
+    return None if _sink is None else tuple(_private())
+
+
+def begin(private: tuple[int, ...] | None) -> None:
+    """In a child that has inherited nothing: note, if its test does, as told() says."""
+    collect(None if private is None else [], lambda: private or ())
 
 
 def take() -> Sink:

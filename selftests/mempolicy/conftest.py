@@ -8,7 +8,7 @@ from fixtures.process import ChildFactory
 from helpers.nodes import Node
 from helpers.residency import Residency
 from helpers.testmod import TestModule
-from selftests.mempolicy.placing import OPEN, PAGES, Faulted, fault
+from selftests.mempolicy.placing import OPEN, PAGES, Faulted, fault, fault_of_task
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def faulted(request: pytest.FixtureRequest, mod: TestModule, child: ChildFactory
         return fault(mod, "mbind", mode, nodes, pages, thp=thp)
 
     def by_task(mode: int, nodes: list[int], pages: int = PAGES, *, thp: bool = False) -> Residency:
-        found: Residency = child(lambda: fault(mod, "set_mempolicy", mode, nodes, pages, thp=thp))
+        found: Residency = child(fault_of_task, mode, nodes, pages, thp, lean=True)
         return found
 
     return by_range if request.param == "mbind" else by_task

@@ -58,6 +58,12 @@ def fault(
         return landed(where, mode_name(mode), nodes, by)
 
 
+def fault_of_task(mode: int, nodes: Iterable[int], pages: int = PAGES, thp: bool = False) -> Residency:
+    """fault() by set_mempolicy(), for a lean child (fixtures/lean.py): it has no descriptor of the module."""
+    with TestModule.open() as mod:
+        return fault(mod, "set_mempolicy", mode, nodes, pages, thp=thp)
+
+
 def nearest(home: Node, nids: Iterable[int]) -> set[int]:
     """The nearest of the nodes, seen from `home`; several when the distances do not decide."""
     distances = home.distances()

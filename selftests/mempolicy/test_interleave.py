@@ -9,7 +9,7 @@ from fixtures.requirement import requirement
 from fixtures.selection import core
 from helpers.constants import Mode
 from helpers.testmod import TestModule
-from selftests.mempolicy.placing import HUGE, Faulted, fault
+from selftests.mempolicy.placing import HUGE, Faulted, fault, fault_of_task
 from selftests.mempolicy.shares import assert_shares, set_weights
 
 MASKS = ("DP", "PQ", "DPQ", "DEP")
@@ -30,11 +30,9 @@ def test_range_goes_round_the_nodes(nodes: dict[str, int], mod: TestModule, mask
 
 @requirement("MPL-04")
 @pytest.mark.parametrize("mask", MASKS)
-def test_task_policy_spreads_evenly(
-    nodes: dict[str, int], mod: TestModule, child: ChildFactory, mask: str
-) -> None:
+def test_task_policy_spreads_evenly(nodes: dict[str, int], child: ChildFactory, mask: str) -> None:
     weights = {nodes[letter]: 1 for letter in mask}
-    assert_shares(child(fault, mod, "set_mempolicy", Mode.INTERLEAVE, list(weights), 1200), weights)
+    assert_shares(child(fault_of_task, Mode.INTERLEAVE, list(weights), 1200, lean=True), weights)
 
 
 @requirement("MPL-04")

@@ -27,7 +27,7 @@ from selftests.mempolicy.bound import (
     program,
 )
 from selftests.mempolicy.frames import uses
-from selftests.mempolicy.placing import HUGE, OPEN, PAGES, fault
+from selftests.mempolicy.placing import HUGE, OPEN, PAGES, fault, fault_of_task
 
 ZONES = [
     pytest.param(OnlineType.MOVABLE, id="movable", marks=core),
@@ -46,8 +46,8 @@ KERNEL_OBJECTS: dict[Entry, dict[str, Any]] = {
 
 @requirement("MPL-02")
 @core
-def test_anonymous_memory_is_on_the_node(p: PrivateNode, mod: TestModule, child: ChildFactory) -> None:
-    where = child(fault, mod, "set_mempolicy", Mode.BIND, [p.nid])
+def test_anonymous_memory_is_on_the_node(p: PrivateNode, child: ChildFactory) -> None:
+    where = child(fault_of_task, Mode.BIND, [p.nid], lean=True)
     assert where.all_on(p.nid), f"BIND {p}: {where}"
 
 
@@ -133,9 +133,9 @@ def test_reads_and_writes_files(p: PrivateNode, child: ChildFactory, tmp_path: P
 @requirement("MPL-02")
 @core
 def test_other_tasks_are_not_affected(
-    p: PrivateNode, ordinary_nodes: list[Node], mod: TestModule, child: ChildFactory
+    p: PrivateNode, ordinary_nodes: list[Node], child: ChildFactory
 ) -> None:
-    bound = child(fault, mod, "set_mempolicy", Mode.BIND, [p.nid])
-    other = child(fault, mod, "set_mempolicy", Mode.DEFAULT, [])
+    bound = child(fault_of_task, Mode.BIND, [p.nid], lean=True)
+    other = child(fault_of_task, Mode.DEFAULT, [], lean=True)
     assert bound.all_on(p.nid), f"{bound}"
     assert set(other.counts) <= {node.nid for node in ordinary_nodes}, f"a task without policy: {other}"

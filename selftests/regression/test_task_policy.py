@@ -26,7 +26,7 @@ from helpers.outcome import OK, outcome
 from helpers.testmod import TestModule
 from selftests import errnos
 from selftests.errnos import BAD_POINTER, POLICY_ROWS
-from selftests.mempolicy.placing import PAGES, fault, task_policy
+from selftests.mempolicy.placing import PAGES, fault, fault_of_task, task_policy
 from selftests.oracle import placed
 
 SINGLE = (Mode.BIND, Mode.PREFERRED, Mode.PREFERRED_MANY, Mode.INTERLEAVE, Mode.WEIGHTED_INTERLEAVE)
@@ -50,11 +50,9 @@ def test_errors(ordinary: dict[str, int], child: ChildFactory) -> None:
 @core
 @pytest.mark.parametrize("mode", SINGLE, ids=lambda mode: mode.name.lower().replace("_", "-"))
 @pytest.mark.parametrize("letter", ["D", "E"])
-def test_pages_of_each_mode(
-    ordinary: dict[str, int], mod: TestModule, child: ChildFactory, mode: Mode, letter: str
-) -> None:
+def test_pages_of_each_mode(ordinary: dict[str, int], child: ChildFactory, mode: Mode, letter: str) -> None:
     for flag in (0, MPOL_F_STATIC_NODES):
-        where = child(fault, mod, "set_mempolicy", mode | flag, [ordinary[letter]])
+        where = child(fault_of_task, mode | flag, [ordinary[letter]], lean=True)
         assert where.all_on(ordinary[letter]), f"{mode.name} {{{letter}}} of {ordinary}: {where}"
 
 
@@ -63,10 +61,8 @@ def test_pages_of_each_mode(
 @pytest.mark.parametrize(
     "mode", [Mode.DEFAULT, Mode.LOCAL, Mode.PREFERRED], ids=lambda mode: mode.name.lower()
 )
-def test_modes_without_nodes(
-    ordinary: dict[str, int], mod: TestModule, child: ChildFactory, mode: Mode
-) -> None:
-    where = child(fault, mod, "set_mempolicy", mode, [])
+def test_modes_without_nodes(ordinary: dict[str, int], child: ChildFactory, mode: Mode) -> None:
+    where = child(fault_of_task, mode, [], lean=True)
     assert where.all_on(ordinary["D"]), f"{mode.name}: {where}"
 
 
