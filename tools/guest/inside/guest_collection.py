@@ -76,6 +76,12 @@ class Told(Sequence[pytest.Item]):
             self._items[nodeid] = Missing.from_parent(self._session, name=nodeid, nodeid=nodeid)
         return self._items[nodeid]
 
+    def enter(self) -> None:
+        """Collect the folders of the files that pytest was given: it has imported their conftest.py already,
+        and forgets the fixtures of those that were not come to when the collection is said to be over."""
+        for file in dict.fromkeys(nodeid.partition("::")[0] for nodeid in self._ids):
+            self._nodes(self._session.config.rootpath / file)
+
     def _collect(self, file: str) -> None:
         """Collect a file, and have the plugins do with its tests what they do."""
         session = self._session
@@ -114,7 +120,10 @@ def pytest_collection(session: pytest.Session) -> bool | None:
     if ids is None:
         return None
     gc.set_threshold(*_THRESHOLDS)
-    session.items = Told(session, ids)  # type: ignore[assignment]
+    told = Told(session, ids)
+    if session.config.args != session.config.getini("testpaths"):
+        told.enter()
+    session.items = told  # type: ignore[assignment]
     session.testscollected = len(ids)
     session.config.hook.pytest_collection_finish(session=session)
     return True

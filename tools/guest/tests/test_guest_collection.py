@@ -43,16 +43,18 @@ FILES = {
 }
 
 
-def run(folder: Path, *ids: str) -> dict[str, str]:
+def run(folder: Path, *ids: str, words: tuple[str, ...] = ()) -> dict[str, str]:
     """Outcomes by id, of a session with one worker."""
     for name, text in FILES.items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    (folder / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider --import-mode=importlib\n")
+    (folder / "pytest.ini").write_text(
+        "[pytest]\ntestpaths = .\naddopts = -p no:cacheprovider --import-mode=importlib\n"
+    )
     plugins = ["-p", "guest_collection", "-p", "no:hypothesispytest"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n1", *plugins, "-rA", "--tb=short"],
+        [sys.executable, "-m", "pytest", "-n1", *plugins, "-rA", "--tb=short", *words],
         cwd=folder,
         env={"PYTHONPATH": f"{INSIDE}:{ROOT}", "PATH": "/usr/bin:/bin", "IDS": "\n".join(ids)},
         capture_output=True,
@@ -70,6 +72,12 @@ def run(folder: Path, *ids: str) -> dict[str, str]:
 def test_each_is_run_as_if_all_had_been_collected(tmp_path: Path) -> None:
     ids = ["a/test_two.py::TestC::test_z", "a/test_one.py::test_y[q]", "a/test_one.py::test_x"]
     assert run(tmp_path, *ids) == dict.fromkeys(ids, "PASSED")
+
+
+def test_also_where_pytest_is_given_the_files(tmp_path: Path) -> None:
+    ids = ["a/test_two.py::TestC::test_z", "a/test_one.py::test_y[q]", "a/test_one.py::test_x"]
+    found = run(tmp_path, *ids, words=("a/test_one.py", "a/test_two.py"))
+    assert found == dict.fromkeys(ids, "PASSED")
 
 
 def test_files_that_nobody_asks_for_are_not_imported(tmp_path: Path) -> None:
