@@ -8,6 +8,7 @@ some errors on the way, hence the numbers. Every failure is OSError with the ker
 import os
 import tomllib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ ffi.cdef(
     " unsigned long d, unsigned long e, unsigned long f);"
 )
 _libc: Any = ffi.dlopen(None)
+# Words with a sign, -1 among them: cffi converts them many times as fast as Python masks them.
+_signed: Any = ffi.cast("long(*)(long, long, long, long, long, long, long)", _libc.syscall)
+_ZEROS = tuple((0,) * (6 - count) for count in range(7))  # arguments that are not given
 
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 # More bits than nr_node_ids of any kernel (MAX_NUMNODES is at most 1024), as get_mempolicy() wants.
@@ -47,8 +51,11 @@ NUMBERS = _numbers()
 
 def call(name: str, *args: int) -> int:
     """The raw call: result, or OSError with the errno and the call's name."""
-    padded = [int(arg) & WORD for arg in args] + [0] * (6 - len(args))
-    result = int(_libc.syscall(NUMBERS[name], *padded))
+    zeros = _ZEROS[len(args)]
+    try:
+        result: int = _signed(NUMBERS[name], *args, *zeros)
+    except (OverflowError, TypeError):  # the kernel's half of addresses, rubbish; what only int() takes
+        result = _libc.syscall(NUMBERS[name], *(int(arg) & WORD for arg in args), *zeros)
     if result == -1:
         number = ffi.errno
         raise OSError(number, f"{name}: {os.strerror(number)}")
@@ -66,8 +73,13 @@ def mask_argument(nodes: Mask, maxnode: int | None) -> tuple[Any, int, int]:
         return None, 0, maxnode or 0
     if isinstance(nodes, int):
         return None, nodes, ANY_MAXNODE if maxnode is None else maxnode
-    mask = nodes if isinstance(nodes, NodeMask) else NodeMask(nodes)
-    data, bits = mask.encode(maxnode)
+    return _encoded(frozenset(map(int, nodes)), maxnode)
+
+
+@lru_cache(maxsize=256)
+def _encoded(nodes: frozenset[int], maxnode: int | None) -> tuple[Any, int, int]:
+    """The same few masks over and over; the kernel only reads them."""
+    data, bits = NodeMask(nodes).encode(maxnode)
     buffer = ffi.new("char[]", data)
     return buffer, address_of(buffer), bits
 

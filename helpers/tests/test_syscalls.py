@@ -55,6 +55,34 @@ def test_rubbish_reaches_the_kernel():
     assert failing(sc.process_madvise, -1, [(0, 0)], 0) == "EBADF"
 
 
+@pytest.mark.parametrize("addr", [-4096, (1 << 64) - 4096, (1 << 70) - 4096])
+def test_addresses_are_cut_to_a_word(addr):
+    """The kernel's half of the addresses, however it is written."""
+    assert failing(sc.madvise, addr, 4096, sc.MADV_NORMAL) in ("EINVAL", "ENOMEM")
+    assert sc.move_pages(0, [addr], None) == [-errno.EFAULT]
+
+
+def test_an_argument_may_be_anything_with_an_index():
+    class Node:
+        def __index__(self):
+            return -1
+
+    assert failing(sc.call, "munlock", Node(), 1) == "EINVAL"  # the last page, whose end is 0
+    with pytest.raises(TypeError):
+        sc.call("munlock", None, 1)
+
+
+def test_masks_that_are_used_again_stay_as_they_are():
+    keep, address, bits = sc.mask_argument([1, 3], None)
+    again, same, _ = sc.mask_argument(NodeMask([3, 1]), None)
+    assert (keep is again, address == same, bits) == (True, True, 65)
+    other, elsewhere, more = sc.mask_argument([1, 3], 1025)
+    assert elsewhere != address
+    assert (bytes(sc.ffi.buffer(other))[:1], more) == (b"\x0a", 1025)
+    with pytest.raises(ValueError, match="negative"):
+        sc.mask_argument([-1], None)
+
+
 def test_the_message_names_the_call():
     with pytest.raises(OSError, match=r"\[Errno 22\] madvise: Invalid argument"):
         sc.madvise(0, 4096, -1)
