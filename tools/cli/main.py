@@ -33,7 +33,7 @@ VERBS = {
     "certify": "sign a certificate for a finished run, or make a pair of keys",
     "verify": "check a certificate: signature, contents, waivers, and the record it is about",
     "topology": "draw a kind of guest, or what the guests of a run found themselves to be",
-    "bench": "where the time of a run went: boot, collection, phases of the tests, ratios",
+    "bench": "what the suite costs, measured now as ratios; or where the time of a run went",
     "restore": "this machine as it was before a run on it that was killed",
     "report": "the reports of a run once more, also of one that was killed",
     "list": "requirements and the tests that certify them",
