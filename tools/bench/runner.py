@@ -16,7 +16,7 @@ from tools.errors import UserError
 from tools.guest.slot import Boot
 from tools.paths import ROOT
 from tools.process import failure
-from tools.report.events import FILE, read
+from tools.report.events import FILE, Outcome, read
 from tools.report.outcomes import named
 
 #: Seconds that a run may take, and until it has ended when told to.
@@ -36,6 +36,7 @@ class Ran:
     wall: float
     after: float  # of wall, what came after the last result: guests end, reports are written
     planned: int  # tests
+    failed: int  # of those that have a result: they may have ended early
     split: Split
 
 
@@ -61,7 +62,8 @@ def run(words: Sequence[str], guests: int | None, *, until_first: bool = False) 
         planned = sum(len(plan["tests"]) for plan in named(events, "plan"))
         started = Boot(run_dir / "guests/slot0/boot0").state()["started"]
         last = max((event["time"] for event in named(events, "test")), default=ended)
-        return Ran(started - began, wall, ended - last, planned, found)
+        failed = sum(event["outcome"] in (Outcome.FAIL, Outcome.ERROR) for event in named(events, "test"))
+        return Ran(started - began, wall, ended - last, planned, failed, found)
 
 
 @contextlib.contextmanager

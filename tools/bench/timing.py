@@ -95,7 +95,8 @@ def guests(runs: Sequence[Ran], targets: Mapping[str, float]) -> Iterator[Row]:
     for one in runs:
         this = one.split
         name = _guests(this.guests)
-        yield single(GUESTS, f"{name}, plan to last result", this.running, SECONDS, _tests(one))
+        failed = f", {one.failed} failed" if one.failed else ""
+        yield single(GUESTS, f"{name}, plan to last result", this.running, SECONDS, _tests(one) + failed)
         yield single(GUESTS, f"{name}, in tests", this.efficiency, TIMES, "of the guests' time")
         per = this.busy / this.tests if this.tests else 0.0
         yield single(GUESTS, f"{name}, a test", per, SECONDS, "guest-seconds, all phases")

@@ -21,7 +21,7 @@ def result(slot: int, start: float, nodeid: str, setup: float, call: float, tear
     end = start + sum(phases.values())
     return [
         event("test-start", start, slot=slot, nodeid=nodeid),
-        event("test", end, slot=slot, nodeid=nodeid, phases=phases),
+        event("test", end, slot=slot, nodeid=nodeid, outcome="PASS", phases=phases),
     ]
 
 

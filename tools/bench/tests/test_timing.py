@@ -25,7 +25,7 @@ SPLIT = Split(
     p95=1.0,
     files=(),
 )
-LEAST = Ran(2.0, 20.0, 3.0, 1, replace(SPLIT, tests=1))
+LEAST = Ran(2.0, 20.0, 3.0, 1, 0, replace(SPLIT, tests=1))
 
 
 def numbers(rows: list[Row]) -> dict[str, float]:
@@ -33,7 +33,7 @@ def numbers(rows: list[Row]) -> dict[str, float]:
 
 
 def test_start() -> None:
-    whole = Ran(4.0, 60.0, 3.0, 2001, replace(SPLIT, first_verdict=30.0))
+    whole = Ran(4.0, 60.0, 3.0, 2001, 0, replace(SPLIT, first_verdict=30.0))
     turns = [timing.Start(2.0, 6.0, LEAST), timing.Start(2.0, 6.0, replace(LEAST, to_qemu=0.5))]
     rows = list(timing.start(turns, whole, TARGETS))
     seen = numbers(rows)
@@ -53,15 +53,15 @@ def test_a_state_that_was_kept_is_compared_with_a_boot() -> None:
 
 
 def test_each_more_test() -> None:
-    whole = Ran(4.0, 60.0, 3.0, 2001, replace(SPLIT, collect=22.0))
+    whole = Ran(4.0, 60.0, 3.0, 2001, 0, replace(SPLIT, collect=22.0))
     seen = numbers(list(timing.tests([LEAST, LEAST], whole)))
     assert seen["to QEMU, each more"] == pytest.approx(0.001)
     assert seen["collect, each more"] == pytest.approx(0.01)
 
 
 def test_two_guests_are_compared_with_one() -> None:
-    one = Ran(1.0, 60.0, 3.0, 80, SPLIT)
-    two = Ran(1.0, 40.0, 3.0, 80, replace(SPLIT, guests=2, running=25.0))
+    one = Ran(1.0, 60.0, 3.0, 80, 0, SPLIT)
+    two = Ran(1.0, 40.0, 3.0, 80, 0, replace(SPLIT, guests=2, running=25.0))
     rows = list(timing.guests([one, two], TARGETS))
     seen = numbers(rows)
     assert seen["2 guests, speed-up"] == 1.6
@@ -71,7 +71,7 @@ def test_two_guests_are_compared_with_one() -> None:
 
 
 def test_the_parts_of_a_run_are_all_of_it() -> None:
-    seen = numbers(list(timing.guests([Ran(1.0, 60.0, 3.0, 80, SPLIT)], TARGETS)))
+    seen = numbers(list(timing.guests([Ran(1.0, 60.0, 3.0, 80, 0, SPLIT)], TARGETS)))
     parts = {name.partition(": ")[2]: part for name, part in seen.items() if ": " in name}
     assert sum(parts.values()) == pytest.approx(1.0)
     assert parts["call"] == pytest.approx(20.0 / 60.0)
@@ -81,7 +81,7 @@ def test_the_parts_of_a_run_are_all_of_it() -> None:
 
 def test_a_result_of_others_beside_a_test_of_ours() -> None:
     found = {"name": "madv", "passed": 8, "failed": 1, "skipped": 1, "status": 1, "seconds": [0.9, 0.9]}
-    seen = numbers(list(peers.rows([found], Ran(1.0, 60.0, 3.0, 80, SPLIT))))
+    seen = numbers(list(peers.rows([found], Ran(1.0, 60.0, 3.0, 80, 0, SPLIT))))
     assert seen == {"madv, a result": pytest.approx(0.1), "a test of ours over madv": pytest.approx(4.5)}
 
 
