@@ -12,6 +12,7 @@ from tools.bench.runner import Ran
 from tools.bench.timing import Start
 from tools.cli import session
 from tools.cli.subject import Subject
+from tools.errors import UserError
 from tools.guest import pool
 from tools.guest import topology as topologies
 
@@ -33,15 +34,27 @@ class Bench:
         self._place = topologies.load(data.runs.topology)
         self._same: Ran | None = None  # the tests that peers are compared with
 
-    def run(self, parts: Collection[str]) -> None:
-        """Measure these parts. Raises UserError when one cannot be measured at all."""
-        with tempfile.TemporaryDirectory(prefix="pnode-bench-") as folder:
+    def run(self, parts: Collection[str]) -> bool:
+        """Measure these parts. One that cannot be measured is told, and the others go on; then False."""
+        done = True
+        with tempfile.TemporaryDirectory(prefix="pnode-bench-") as scratch:
+            folder = Path(scratch)
             if "start" in parts:
-                self._start(Path(folder))
+                done &= self._try("start", lambda: self._start(folder))
             if "guests" in parts:
-                self._guests()
-            if IN_GUEST & set(parts):
-                self._in_guest(parts, Path(folder))
+                done &= self._try("guests", self._guests)
+            if inside := [part for part in PARTS if part in IN_GUEST and part in parts]:
+                done &= self._try(inside[0], lambda: self._in_guest(inside, folder))
+        return done
+
+    def _try(self, part: str, action: Callable[[], None]) -> bool:
+        try:
+            action()
+        except UserError as error:
+            self._say(str(error))
+            self.rows.append(Row(part, "the rest", None, SECONDS, f"not measured: {error}"))
+            return False
+        return True
 
     def _start(self, folder: Path) -> None:
         wanted = self._data.runs

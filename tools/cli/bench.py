@@ -50,8 +50,9 @@ def measured(args: argparse.Namespace) -> int:
     kernel = subject.reference(flavour.load())
     bench = measure.Bench(kernel, wanted, session.say)
     began = time.monotonic()
+    done = False
     try:
-        bench.run(args.part or measure.PARTS)
+        done = bench.run(args.part or measure.PARTS)
     finally:
         took = time.monotonic() - began
         if args.json:
@@ -65,4 +66,4 @@ def measured(args: argparse.Namespace) -> int:
         elif bench.rows:
             print("\n".join(row.render(bench.rows, measure.HEADINGS)), flush=True)
             print(f"{len(bench.rows)} rows of {kernel.release}, measured in {took:.0f} s", flush=True)
-    return Exit.HOLDS
+    return Exit.HOLDS if done else Exit.CANNOT_RUN
