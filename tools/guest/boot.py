@@ -108,6 +108,7 @@ class Waiting:
 
         try:
             measured = waking.wake(self.boot)
+            passed = time.monotonic() - self._started
         except OSError as error:
             self._fail("warm", f"does not go on from where it was kept: {error}")
         if measured is None:

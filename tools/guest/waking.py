@@ -22,6 +22,12 @@ _ANSWER_SECONDS = 20.0
 _SAVE_SECONDS = 60.0
 _LOOK_SECONDS = 0.01
 _BANDWIDTH = 1 << 40
+# A busy host: QEMU may take seconds to answer, and has two.
+_TIMES, _AGAIN_SECONDS = 5, 0.2
+
+
+class NotWritten(Exception):
+    """The state is not in its file."""
 
 
 def wake(boot: Boot) -> dict[str, Any] | None:
@@ -29,11 +35,11 @@ def wake(boot: Boot) -> dict[str, Any] | None:
     is at it. Raises OSError when the guest does not run then."""
     try:
         status = qmp.execute(boot.path, "query-status")["status"]
-    except OSError:
-        return None  # QEMU does not listen while it loads
+    except (OSError, qmp.Refused):
+        return None  # QEMU does not listen while it loads, and takes a second greeting for a mistake
     try:
         if status == "paused":
-            qmp.execute(boot.path, "cont")
+            _tell(boot, "cont")
         elif status != "running":
             return None
         return dict(inquest.ask(boot, "pace", _ANSWER_SECONDS))
@@ -50,15 +56,15 @@ def save(boot: Boot, name: str) -> str | None:
     place = warm.folder(name)
     scratch = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=place.parent))
     try:
-        qmp.execute(boot.path, "stop")
         try:
+            _tell(boot, "stop")
             _write(boot, scratch / warm.MEMORY)
             shutil.copyfile(boot.console, scratch / qemu.CONSOLE)
         finally:
-            qmp.execute(boot.path, "cont")
+            _tell(boot, "cont")
         with contextlib.suppress(OSError):  # somebody was faster: theirs is as good
             scratch.rename(place)
-    except qmp.Refused:
+    except (NotWritten, qmp.Refused):
         return None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -68,14 +74,24 @@ def save(boot: Boot, name: str) -> str | None:
 
 def _write(boot: Boot, file: Path) -> None:
     capabilities = [{"capability": "mapped-ram", "state": True}]
-    qmp.execute(boot.path, "migrate-set-capabilities", {"capabilities": capabilities})
-    qmp.execute(boot.path, "migrate-set-parameters", {"max-bandwidth": _BANDWIDTH})
-    qmp.execute(boot.path, "migrate", {"uri": f"file:{file}"})
+    _tell(boot, "migrate-set-capabilities", {"capabilities": capabilities})
+    _tell(boot, "migrate-set-parameters", {"max-bandwidth": _BANDWIDTH})
+    _tell(boot, "migrate", {"uri": f"file:{file}"})
     until = time.monotonic() + _SAVE_SECONDS
-    while (found := qmp.execute(boot.path, "query-migrate")).get("status") != "completed":
+    while (found := _tell(boot, "query-migrate")).get("status") != "completed":
         if found.get("status") in ("failed", "cancelled") or time.monotonic() > until:
-            raise qmp.Refused(str(found.get("error-desc") or f"not written: {found.get('status')}"))
+            raise NotWritten(str(found.get("error-desc") or f"not written: {found.get('status')}"))
         time.sleep(_LOOK_SECONDS)
+
+
+def _tell(boot: Boot, command: str, arguments: dict[str, Any] | None = None) -> Any:
+    """qmp.execute(), more than once where QEMU does not answer in time: none of what is told here minds being
+    told twice. Raises Refused, and OSError when it never answers."""
+    for _ in range(_TIMES - 1):
+        with contextlib.suppress(OSError):
+            return qmp.execute(boot.path, command, arguments)
+        time.sleep(_AGAIN_SECONDS)
+    return qmp.execute(boot.path, command, arguments)
 
 
 def waits(boot: Boot) -> bool:

@@ -40,9 +40,13 @@ class Machine:
     def __init__(self, status: str = "paused") -> None:
         self.status, self.said = status, list[str]()
         self.migration = {"status": "completed"}
+        self.busy = 0  # times that it does not answer
 
     def execute(self, folder: Path, command: str, arguments: dict[str, Any] | None = None) -> Any:
         self.said.append(command)
+        if self.busy:
+            self.busy -= 1
+            raise OSError(f"QMP: no answer to {command} within 2 s")
         if command == "migrate" and self.migration["status"] == "completed":
             Path((arguments or {})["uri"].removeprefix("file:")).write_text("pages")
         return {"query-status": {"status": self.status}, "query-migrate": self.migration}.get(command)
@@ -81,6 +85,24 @@ def test_a_guest_is_written_and_goes_on(slot: Slot, machine: Machine) -> None:
     assert warm.usable(place)
     assert (machine.said[0], machine.said[-1]) == ("stop", "cont")
     assert Path(place, "console.log").read_text() == "until here\n"
+
+
+def test_a_qemu_that_is_busy_is_told_again(slot: Slot, machine: Machine) -> None:
+    machine.busy = 2
+    boot = slot.new_boot({})
+    boot.console.write_text("")
+    assert waking.save(boot, "abc") is not None
+    assert machine.said[:3] == ["stop"] * 3
+
+
+def test_while_it_loads_qemu_says_strange_things(
+    slot: Slot, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise qmp.Refused("Capabilities negotiation is already complete, command ignored")
+
+    monkeypatch.setattr(qmp, "execute", refuse)
+    assert waking.wake(slot.new_boot({})) is None
 
 
 def test_one_that_cannot_be_written_goes_on(slot: Slot, machine: Machine, cache: Path) -> None:
