@@ -104,18 +104,6 @@ class KernelLog:
         self.close()
 
 
-def read(since: int = 0) -> list[Record]:
-    """Records with sequence number `since` or later."""
-    with KernelLog() as log:
-        return [record for record in log.read() if record.seq >= since]
-
-
-def next_seq() -> int:
-    """The sequence number after the newest record: read(next_seq()) is empty for now."""
-    records = read()
-    return records[-1].seq + 1 if records else 0
-
-
 def mark(text: str, level: int = 6) -> None:
     """Writes one line into the log, to find one's way in a console. Never counted as a splat.
 
