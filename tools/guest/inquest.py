@@ -24,6 +24,7 @@ from tools.guest.qemu import WATCH_SOCKET
 from tools.guest.slot import Boot, Slot
 
 Who = Literal["test", "kernel", "machine"]
+Thread = tuple[Any, Any]  # process id, thread id
 
 HELLO = "pnode-attendant 1"
 FILE = "hang.txt"
@@ -33,6 +34,8 @@ _MOST_ANSWER = 16 << 20
 # Between two looks: at the registers, a CPU that is where it was is stuck in a small place; at the tasks, one
 # that runs in both has more to do than to answer somebody.
 _BETWEEN_LOOKS = 0.2
+# Of that time, in clock ticks, for a thread that works; a starved guest gives it no more.
+_TICKS = 2
 # Where the worker's receiver waits (drivers/char/virtio_console.c).
 _RECEIVES = "port_fops_read"
 _STATES = {
@@ -114,11 +117,11 @@ def _ask_attendant(boot: Boot, seconds: float) -> Finding:
         cpus = json.loads(_hear(lines, "answers, but a CPU of it does not schedule any more"))
         _say(connection, "tasks")
         tasks, python = _hear_tasks(lines)
-        working = _working(tasks)
-        if working:  # for a moment, or is it what the test does?
+        working: set[Thread] = set()
+        if _running(tasks):  # for a moment, or is it what the test does?
             time.sleep(_BETWEEN_LOOKS)
             _say(connection, "tasks")
-            working &= _working(_hear_tasks(lines)[0])
+            working = _working(tasks, _hear_tasks(lines)[0])
     threads = [_text_of(task) for task in tasks]
     text = "\n\n".join([*([f"Python stacks of the worker:\n{python}"] if python else []), *threads])
     suspect = _suspect(tasks, working)
@@ -182,12 +185,27 @@ def _name(task: Mapping[str, Any]) -> str:
     return f"{task.get('name')}[{pid}]" if pid == thread else f"{task.get('name')}[{pid}/{thread}]"
 
 
-def _working(tasks: list[Mapping[str, Any]]) -> set[tuple[Any, Any]]:
-    """Threads that run."""
-    return {(task.get("pid"), task.get("thread")) for task in tasks if task.get("state") == "R"}
+def _running(tasks: list[Mapping[str, Any]]) -> dict[Thread, int]:
+    """Threads that run, with the ticks they have had."""
+    return {
+        (task.get("pid"), task.get("thread")): int(task.get("ticks") or 0)
+        for task in tasks
+        if task.get("state") == "R"
+    }
 
 
-def _suspect(tasks: list[Mapping[str, Any]], working: set[tuple[Any, Any]]) -> str:
+def _working(first: list[Mapping[str, Any]], then: list[Mapping[str, Any]]) -> set[Thread]:
+    """Threads that run in both looks. The worker's receiver may do so each time, since our messages wake
+    it; it has no use for the time in between."""
+    before, after = _running(first), _running(then)
+    return {
+        thread
+        for thread in before.keys() & after.keys()
+        if thread[0] == thread[1] or after[thread] - before[thread] >= _TICKS
+    }
+
+
+def _suspect(tasks: list[Mapping[str, Any]], working: set[Thread]) -> str:
     """The thread that most likely is what everybody waits for: one that no signal reaches, else one that
     goes on working, else the worker's main thread."""
     for state in "DTR":
