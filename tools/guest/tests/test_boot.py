@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -45,15 +44,19 @@ def test_ready(slot: Slot, fake_launch: Make) -> None:
         ("refuse", "qemu", "QEMU ended at boot (status 1): qemu-system-x86_64: -machine q36"),
         ("silent", "silent", "printed nothing"),
         ("stalled", "stalled", "a timer never fired, the host is too busy"),
-        ("chatter", "deadline", "not ready after 1 s, last line: still here"),
+        ("chatter", "deadline", "not ready after 3 s, last line: still here"),
     ],
 )
 def test_what_goes_wrong_is_one_line(
     slot: Slot, fake_launch: Make, behaviour: str, reason: str, message: str
 ) -> None:
-    launch = fake_launch(behaviour, deadline=1.0 if behaviour == "chatter" else 20.0, first_output=0.5)
+    launch = fake_launch(
+        behaviour,
+        deadline=3.0 if behaviour == "chatter" else 20.0,
+        first_output=0.5 if behaviour == "silent" else 10.0,  # an interpreter has to start first
+    )
     with pytest.raises(GuestError) as caught:
-        boot_until_ready(slot, replace(launch, first_output=10.0) if behaviour == "refuse" else launch)
+        boot_until_ready(slot, launch)
     boot = slot.current()
     assert boot is not None
     assert message in str(caught.value)
