@@ -11,7 +11,6 @@ from helpers.constants import MPOL_MF_MOVE
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.outcome import errno_name
 from helpers.testmod import Callback, Ops, TestModule
-from selftests.migration.tasks import hold as hold
 from selftests.oracle import located
 
 OPEN = Ops.MIGRATION

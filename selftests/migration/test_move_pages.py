@@ -19,12 +19,12 @@ from selftests.migration.moves import (
     OPEN,
     PAGES,
     folio_addrs,
-    hold,
     move,
     moved,
     names,
     reasons,
 )
+from selftests.migration.tasks import hold
 from selftests.oracle import located, placed
 
 ROUTES = ("D>P", "P>D", "P>Q", "Q>P")

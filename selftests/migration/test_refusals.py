@@ -18,7 +18,8 @@ from helpers.nodes import Node, node_list
 from helpers.outcome import OK, outcome
 from helpers.testmod import TestModule
 from helpers.wait import wait_until
-from selftests.migration.moves import NOBODY, OPEN, hold, moved
+from selftests.migration.moves import NOBODY, OPEN, moved
+from selftests.migration.tasks import hold
 from selftests.oracle import Span, located, placed
 
 FEW = 4

@@ -16,7 +16,8 @@ from helpers.memory import Mapping
 from helpers.nodes import Node
 from helpers.testmod import TestModule
 from selftests.migration.mixed import MixedList, by_kind, expected
-from selftests.migration.moves import HUGE, OPEN, PAGES, hold, moved, names
+from selftests.migration.moves import HUGE, OPEN, PAGES, moved, names
+from selftests.migration.tasks import hold
 from selftests.oracle import located, placed
 
 

@@ -20,8 +20,8 @@ from helpers.syscalls import migrate_pages, move_pages, move_pages_result
 from helpers.testmod import TestModule
 from selftests.errnos import BAD_POINTER, MOST
 from selftests.mempolicy.placing import HUGE, PAGES
-from selftests.migration.moves import hold, names, share
-from selftests.migration.tasks import holder
+from selftests.migration.moves import names, share
+from selftests.migration.tasks import hold, holder
 from selftests.oracle import located, placed
 
 NOBODY = 65534

@@ -86,7 +86,7 @@ class Waiting:
                 self._fail("qemu", self._exit_text(exited))
             if passed > self._launch.deadline:
                 self._fail("deadline", f"does not go on from where it was kept, for {passed:.0f} s")
-            return self._wake(passed)
+            return self._wake()
         size = self.boot.console.stat().st_size if self.boot.console.exists() else 0
         if size != self._size or exited is not None:
             self._size = size
@@ -102,20 +102,19 @@ class Waiting:
             self._fail("deadline", f"not ready after {passed:.0f} s, last line: {last}")
         return None
 
-    def _wake(self, passed: float) -> dict[str, Any] | None:
+    def _wake(self) -> dict[str, Any] | None:
         """The record of the guest that was kept, with this one's pace."""
         from tools.guest import waking  # needs this module, and loads asyncio
 
         try:
             measured = waking.wake(self.boot)
-            passed = time.monotonic() - self._started
         except OSError as error:
             self._fail("warm", f"does not go on from where it was kept: {error}")
         if measured is None:
             return None
         text = console.text(self.boot.console)
         record = console.records(text)[0] | measured
-        self._times["warm"] = round(passed, 2)
+        self._times["warm"] = round(time.monotonic() - self._started, 2)
         self.boot.update(state="ready", record=record, machine=console.machine(text), seconds=self._times)
         return record
 

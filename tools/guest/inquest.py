@@ -86,14 +86,21 @@ def examine(boot: Boot, patience: float = 1.0) -> Finding:
     return finding
 
 
-def ask(boot: Boot, what: str, seconds: float) -> Mapping[str, Any]:
-    """The attendant's answer to one question. Raises Silent."""
+@contextlib.contextmanager
+def _attendant(boot: Boot, seconds: float) -> Iterator[tuple[socket.socket, Iterator[str]]]:
+    """A connection to the attendant, which has said who it is, and its lines. Raises Silent."""
     try:
         connection = control.connect(boot.path, WATCH_SOCKET)
     except OSError as error:
         raise Silent(f"its attendant cannot be reached: {error.strerror}") from error
     with connection, _deadline(connection, seconds) as lines:
         _hear(lines, "does not answer at all", HELLO)
+        yield connection, lines
+
+
+def ask(boot: Boot, what: str, seconds: float) -> Mapping[str, Any]:
+    """The attendant's answer to one question. Raises Silent."""
+    with _attendant(boot, seconds) as (connection, lines):
         _say(connection, what)
         answer: Mapping[str, Any] = json.loads(_hear(lines, f"does not answer to {what!r}"))
         return answer
@@ -105,12 +112,7 @@ def ask(boot: Boot, what: str, seconds: float) -> Mapping[str, Any]:
 
 def _ask_attendant(boot: Boot, seconds: float) -> Finding:
     """Raises Silent."""
-    try:
-        connection = control.connect(boot.path, WATCH_SOCKET)
-    except OSError as error:
-        raise Silent(f"its attendant cannot be reached: {error.strerror}") from error
-    with connection, _deadline(connection, seconds) as lines:
-        _hear(lines, "does not answer at all", HELLO)
+    with _attendant(boot, seconds) as (connection, lines):
         _say(connection, "alive")
         _hear(lines, "does not answer at all")
         _say(connection, "cpus")

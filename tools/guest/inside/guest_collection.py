@@ -123,6 +123,8 @@ def pytest_collection(session: pytest.Session) -> bool | None:
     told = Told(session, ids)
     if session.config.args != session.config.getini("testpaths"):
         told.enter()
+    # What refuses a whole session (whole.py) does so before its first test.
+    session.config.hook.pytest_collection_modifyitems(session=session, config=session.config, items=[])
     session.items = told  # type: ignore[assignment]
     session.testscollected = len(ids)
     session.config.hook.pytest_collection_finish(session=session)

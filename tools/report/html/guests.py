@@ -154,7 +154,7 @@ class _Drawing:
                 yield slot, lost.pop(slot), _seconds(event["time"])
 
     def _collections(self) -> Iterator[tuple[Any, float, float]]:
-        """From the end of a boot to the guest's first test: its worker starts, and collects the tests."""
+        """From the end of a boot to the guest's first test: its worker starts, and collects a file."""
         ends = sorted((end, slot) for slot, _, end in self._boots())
         for event in named(self._events, "test-start"):
             slot, time = event.get("slot"), _seconds(event["time"])
