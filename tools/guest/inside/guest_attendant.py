@@ -127,7 +127,7 @@ def _task(pid: int, thread: int) -> dict[str, Any] | None:
     stat = _text(f"{folder}/stat")
     name = stat[stat.find("(") + 1 : stat.rfind(")")]
     fields = stat[stat.rfind(")") + 2 :].split()
-    if len(fields) < 13:
+    if len(fields) < 7:
         return None
     state, parent, kernel = fields[0], int(fields[1]), bool(int(fields[6]) & PF_KTHREAD)
     if kernel and state != "D":
@@ -139,7 +139,6 @@ def _task(pid: int, thread: int) -> dict[str, Any] | None:
         "name": name,
         "state": state,
         "kernel": kernel,
-        "ticks": int(fields[11]) + int(fields[12]),
         "wchan": _text(f"{folder}/wchan").strip("0"),
         "stack": _text(f"{folder}/stack").strip(),
     }

@@ -17,6 +17,8 @@ import pytest
 #: Exit status of a child of a test that would have gone on as a second worker, and of a worker that cannot
 #: report any more.
 STRAY, MUTE = 70, 71
+#: The thread that reads what the host sends (tools/guest/inquest.py).
+RECEIVER = "pnode-receiver"
 #: The worker's channel: descriptors of its virtio port, with the device's number.
 _CHANNEL: dict[int, int] = {}
 
@@ -38,14 +40,25 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _patient(read: Callable[[int], bytes | None], handle: int) -> Callable[[int], bytes]:
     """A read() that waits in poll() when the channel does not block: a test can have made it so. To execnet
-    "nothing yet" is the end, and five seconds later it interrupts whatever runs then."""
+    "nothing yet" is the end, and five seconds later it interrupts whatever runs then.
+
+    The thread that reads gets a name, by which an inquest knows that it is none of the test's.
+    """
+    unnamed = [RECEIVER]
 
     def wait(count: int) -> bytes:
+        while unnamed:
+            _name_thread(unnamed.pop())
         while (data := read(count)) is None:
             select.select([handle], [], [])
         return data
 
     return wait
+
+
+def _name_thread(name: str) -> None:
+    with contextlib.suppress(OSError), open("/proc/thread-self/comm", "w") as file:
+        file.write(name)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -95,7 +96,7 @@ def test_a_worker_whose_channel_was_closed_says_so_and_leaves(
 
 
 def test_a_channel_that_does_not_block_is_still_heard(plugin: ModuleType) -> None:
-    """What arrives while a test has made it so is read as ever."""
+    """What arrives while a test has made it so is read as ever, by a thread with a name of its own."""
     ours, theirs = os.pipe()
     io = gateway_base.Popen2IO(sys.stdout, os.fdopen(ours, "r", 1), gateway_base.get_execmodel("thread"))
     interactor = SimpleNamespace(channel=SimpleNamespace(gateway=SimpleNamespace(_io=io)))
@@ -104,9 +105,12 @@ def test_a_channel_that_does_not_block_is_still_heard(plugin: ModuleType) -> Non
     os.set_blocking(ours, False)
     later = threading.Timer(0.2, lambda: [os.write(theirs, said) for said in (b"ab", b"cd")])
     later.start()
-    assert io.read(4) == b"abcd"
+    with ThreadPoolExecutor(1) as receiver:
+        assert receiver.submit(io.read, 4).result() == b"abcd"
+        comm = receiver.submit(Path("/proc/thread-self/comm").read_text).result()
+        assert comm == f"{plugin.RECEIVER}\n"
     later.join()
     os.close(theirs)
-    with pytest.raises(EOFError):
-        io.read(1)
+    with ThreadPoolExecutor(1) as receiver, pytest.raises(EOFError):
+        receiver.submit(io.read, 1).result()
     io.close_read()
