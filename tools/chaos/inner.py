@@ -125,7 +125,7 @@ def run(spec: Spec) -> tuple[int, list[Event]]:
             injector.start()
             words = [
                 *session.common_arguments(),
-                *("--dist=load", "--maxschedchunk=1", f"--max-worker-restart={2 * len(faults) + 2}"),
+                *session.distribution(2 * len(faults) + 2),
                 *(word for tx in running.tx() for word in ("--tx", tx)),
                 *(f"--timeout={SOFT * pace:g}", str(ROOT / TEST.partition("::")[0])),
             ]

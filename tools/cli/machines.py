@@ -220,7 +220,7 @@ def run(kernel: LentKernel, tests: Sequence[Collected], setting: Setting) -> Non
     slower = {pace.VARIABLE: str(factor)}
     words = [
         *session.common_arguments(),
-        *("--dist=load", "--maxschedchunk=1", f"--max-worker-restart={RESTARTS}"),
+        *session.distribution(RESTARTS),
         *(
             word
             for slot, lease in enumerate(kernel.leases)

@@ -218,7 +218,7 @@ def run(guests: Guests, tests: Sequence[Collected], setting: Setting) -> bool:
         restarts = max(RESTARTS, int(len(tests) * RESTARTS_PER_TEST))
         words = [
             *common_arguments(),
-            *("--dist=load", "--maxschedchunk=1", f"--max-worker-restart={restarts}"),
+            *distribution(restarts),
             *(word for tx in running.tx() for word in ("--tx", tx)),
             f"--timeout={setting.deadline * SOFT * running.pace:g}",
             *setting.words(name, tests),
@@ -261,6 +261,15 @@ def log_machine(log: RunLog, topology: str, slot: int | None, found: Mapping[str
 def common_arguments() -> list[str]:
     """Return pytest's arguments that do not depend on where the tests run."""
     return [f"--rootdir={ROOT}", f"--config-file={ROOT / 'pyproject.toml'}"]
+
+
+def distribution(restarts: int) -> list[str]:
+    """Return pytest-xdist's arguments for workers of which so many may be replaced.
+
+    A worker has its share of the tests from the start, in a row, and loses half of the rest to one that has
+    none left. Handed out one by one, each test would wait for the host, and each file be imported everywhere.
+    """
+    return ["--dist=worksteal", f"--max-worker-restart={restarts}"]
 
 
 def session(words: Sequence[str], plugins: Sequence[object], env: Mapping[str, str]) -> int:

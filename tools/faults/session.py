@@ -136,7 +136,7 @@ def _session(
         )
         arguments = [
             *session.common_arguments(),
-            *("--dist=load", "--maxschedchunk=1", f"--max-worker-restart={2 * len(faults) + count}"),
+            *session.distribution(2 * len(faults) + count),
             *(word for tx in running.tx() for word in ("--tx", tx)),
             *words,
         ]

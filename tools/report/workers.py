@@ -176,7 +176,7 @@ def guard_replacement(dsession: Any, lost: Callable[[Any, BaseException], None])
 
     def replace(node: Any) -> Any:
         sched = dsession.sched
-        if sched.collection is not None and not sched.pending:
+        if sched.collection is not None and not (sched.pending or _can_steal(sched)):
             return None
         try:
             return clone(node)
@@ -192,3 +192,8 @@ def guard_replacement(dsession: Any, lost: Callable[[Any, BaseException], None])
         return None
 
     dsession._clone_node = replace
+
+
+def _can_steal(sched: Any) -> bool:
+    """Whether a worker has tests in its queue that another one could run: a scheduler leaves it two."""
+    return any(len(pending) > 2 for pending in sched.node2pending.values())

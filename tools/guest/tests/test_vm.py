@@ -13,6 +13,7 @@ from pathlib import Path
 import execnet
 import pytest
 
+from tools.cli.session import distribution
 from tools.guest import control, pool, topology
 from tools.guest.errors import GuestError
 from tools.guest.pool import GuestSpec, Pool
@@ -103,7 +104,7 @@ def test_each_end_is_blamed_on_its_test_and_the_others_go_on(
     words = [word for tx in guests.tx() for word in ("--tx", tx)]
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", "--dist=load", "--maxschedchunk=1", "--max-worker-restart=4"),
+            *(sys.executable, "-m", "pytest", *distribution(4)),
             *(f"--junitxml={report}", *words),
         ],
         cwd=repository,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.cli.session import distribution
 from tools.report.events import read
 from tools.report.tests import strict
 
@@ -53,7 +54,7 @@ def write(project, text, name="test_it.py"):
 def start(project, *arguments, slots=1, here=False, **options):
     # Not in a guest either; it is imported at the end of each session, for seconds.
     workers = ["-p", "no:hypothesispytest"]
-    workers += [] if here else ["--dist", "load", "--maxschedchunk", "1", "--max-worker-restart", "4"]
+    workers += [] if here else distribution(4)
     for slot in range(0 if here else slots):
         workers += ["--tx", f"popen//env:PNODE_SLOT={slot}"]
     environment = dict(os.environ, RUN_DIR=str(project / "run"), PYTHONPATH=str(ROOT))
