@@ -49,6 +49,9 @@ BOOT_ARGUMENTS = (
     "tsc=reliable",  # the host's time on each vCPU; a busy host makes it look skewed, and acpi_pm is slow
     "no_timer_check",  # counts ticks against loops: a busy host under TCG fails it, and the kernel panics
     "mitigations=off",  # no part of what is certified, and costs time under TCG
+    # The guest's files stay where they are: not swapped out, nor taken along with a task's memory. Code that
+    # has moved is translated anew under TCG, for every process that has it.
+    "rootfstype=ramfs",
     "rdinit=/init",
 )
 
