@@ -257,7 +257,7 @@ def worker(device: str, hello: str, repository: str) -> None:
     os.write(port, hello.encode() + b"\n")
     setup = json.loads(read_exactly(port, int(read_exactly(port, 8), 16)))
     renew(setup)
-    os.environ.update(setup["env"], PYTEST_PLUGINS="guest_plugin,guest_collection")
+    os.environ.update(setup["env"], PYTEST_PLUGINS="guest_plugin,guest_collection,guest_thrift")
     os.chdir(setup["cwd"])
     os.dup2(port, 0)
     os.dup2(port, 1)

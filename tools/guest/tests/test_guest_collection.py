@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests that the host has named, collected one file at a time: real sessions with real workers, no guest."""
+"""Tests that the host has named, collected one file at a time, and what a guest is spared: real sessions with
+real workers, no guest."""
 
 import subprocess
 import sys
@@ -18,6 +19,9 @@ def pytest_configure(config):
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Told(pnode_tests=os.environ["IDS"].split()))
 
+def pytest_runtest_logreport(report):
+    assert not report.keywords or "PYTEST_XDIST_WORKER" in os.environ
+
 @pytest.fixture(scope="module", params=["p", "q"])
 def both(request): return request.param
 """
@@ -32,6 +36,9 @@ def once():
 
 def pytest_collection_modifyitems(items):
     for item in items: item.user_properties.append(("seen", item.name))
+
+def pytest_runtest_setup(item):
+    item.user_properties.append(("here", "a"))
 """
 FILES = {
     "conftest.py": CONFTEST,
@@ -39,6 +46,8 @@ FILES = {
     "a/test_one.py": "def test_x(once): assert once == 1\ndef test_y(both, once): assert once == 1\n",
     "a/test_two.py": "class TestC:\n    def test_z(self, once): assert once == 1\n",
     "b/test_broken.py": "import nothing_of_this_name\ndef test_b(): pass\n",
+    "b/test_hooks.py": "def test_h(request): assert ('here', 'a') not in request.node.user_properties\n",
+    "a/test_hooks.py": "def test_h(request): assert ('here', 'a') in request.node.user_properties\n",
     "b/test_unasked.py": "open(__file__ + '.imported', 'w').close()\ndef test_u(): pass\n",
 }
 
@@ -52,7 +61,7 @@ def run(folder: Path, *ids: str, words: tuple[str, ...] = ()) -> dict[str, str]:
     (folder / "pytest.ini").write_text(
         "[pytest]\ntestpaths = .\naddopts = -p no:cacheprovider --import-mode=importlib\n"
     )
-    plugins = ["-p", "guest_collection", "-p", "no:hypothesispytest"]
+    plugins = ["-p", "guest_collection", "-p", "guest_thrift", "-p", "no:hypothesispytest"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-n1", *plugins, "-rA", "--tb=short", *words],
         cwd=folder,
@@ -83,6 +92,12 @@ def test_also_where_pytest_is_given_the_files(tmp_path: Path) -> None:
 def test_files_that_nobody_asks_for_are_not_imported(tmp_path: Path) -> None:
     assert run(tmp_path, "a/test_one.py::test_x") == {"a/test_one.py::test_x": "PASSED"}
     assert not (tmp_path / "b/test_unasked.py.imported").exists()
+
+
+def test_hooks_of_a_folder_are_for_its_tests(tmp_path: Path) -> None:
+    """Also when it has become known after another folder's first test."""
+    ids = ["b/test_hooks.py::test_h", "a/test_hooks.py::test_h", "b/test_hooks.py::test_h"]
+    assert run(tmp_path, *ids[:2]) == run(tmp_path, *ids[1:]) == dict.fromkeys(ids, "PASSED")
 
 
 @pytest.mark.parametrize("wrong", ["a/test_one.py::test_no", "b/test_broken.py::test_b", "c/test_no.py::t"])
