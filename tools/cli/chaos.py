@@ -26,8 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     kernel.add_argument("--build", type=Path, metavar="DIR", help="where it was built")
     what = parser.add_argument_group("which faults")
     what.add_argument(
-        "--count", type=positive, default=COUNT, metavar="N", help=f"draw N at random (default: {COUNT})"
-    )
+        "--count", type=positive, metavar="N",
+        help=f"draw N at random, of those that are named if any are (default: {COUNT} of all)",
+    )  # fmt: skip
     what.add_argument("--seed", type=int, metavar="S", help="draw the same ones again")
     what.add_argument("--each", action="store_true", help="each one once, in random order")
     what.add_argument("--sample", action="store_true", help="one of each kind, always the same ones")
@@ -65,12 +66,15 @@ def execute(args: argparse.Namespace) -> int:
         raise UserError("--fault, --each and --sample exclude each other")
     seed = args.seed if args.seed is not None else random.SystemRandom().randrange(1 << 32)
     able = scenario.possible(list(known.values()), session.say)
+    if args.count and (args.each or args.sample):
+        raise UserError("--count draws at random: --each and --sample say which ones themselves")
     if args.fault:
-        faults = data.choose(known, args.fault)
+        named = data.choose(known, args.fault)
+        faults = plan.draw(named, args.count or len(named), seed)
     elif args.sample:
         faults = [fault for fault in able if fault.sample]
     else:
-        faults = plan.draw(able, len(able) if args.each else args.count, seed)
+        faults = plan.draw(able, len(able) if args.each else args.count or COUNT, seed)
     given = subject.check_paths(args.kernel, args.build)
     packages.require(["qemu"])
     where = runner.machine(given or subject.reference(flavour.load()), args.guests)
