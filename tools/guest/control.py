@@ -13,8 +13,8 @@ from tools.guest.boot import wait_gone
 from tools.guest.slot import Boot, Slot, slots
 
 _QMP_SECONDS = 2.0
-# A panic's backtraces take a moment on a serial console under TCG.
-_LAST_WORDS_SECONDS = 5.0
+# A panic's backtraces take a moment on a serial console under TCG, and several on a busy host.
+_LAST_WORDS_SECONDS = 15.0
 # The wrapper reads the console, notes how the guest ended, and leaves.
 _WRAPPER_SECONDS = 10.0
 

@@ -21,7 +21,11 @@ _SHOWN = 40
 
 
 class Garbage(Exception):
-    """Bytes where a message should begin."""
+    """Bytes where a message should begin, after so many of `whole` ones."""
+
+    def __init__(self, what: str, whole: int = 0) -> None:
+        super().__init__(what)
+        self.whole = whole
 
 
 class Framing:
@@ -33,7 +37,9 @@ class Framing:
         self._left = 0  # bytes of the current message
 
     def feed(self, data: bytes) -> None:
-        """Look at what came. Raises Garbage with its first bytes when that can be no message."""
+        """Look at what came. Raises Garbage with its first bytes when that can be no message; `whole` is how
+        many of `data` belong to messages before it."""
+        given = len(data)
         if not self._greeted and data:
             if not data.startswith(GREETING):
                 raise Garbage(f"{data[:_SHOWN]!r} where its greeting should be")
@@ -46,10 +52,10 @@ class Framing:
             wanted = _HEADER.size - len(self._header)
             self._header, data = self._header + data[:wanted], data[wanted:]
             if len(self._header) == _HEADER.size:
-                self._begin(data)
+                self._begin(data, max(0, given - len(data) - _HEADER.size))
 
-    def _begin(self, rest: bytes) -> None:
+    def _begin(self, rest: bytes, whole: int) -> None:
         code, channel, length = _HEADER.unpack(self._header)
         if code not in _CODES or not 0 < channel < _MOST_CHANNELS or not 0 <= length <= _MOST_BYTES:
-            raise Garbage(f"{(self._header + rest)[:_SHOWN]!r} where a message should begin")
+            raise Garbage(f"{(self._header + rest)[:_SHOWN]!r} where a message should begin", whole)
         self._header, self._left = b"", length

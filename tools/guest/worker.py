@@ -166,15 +166,18 @@ def _relay(boot: Boot, connection: socket.socket) -> None:
             return
         if not data:
             return
+        broken: Garbage | None = None
         try:
             framing.feed(data)
         except Garbage as garbage:  # none of it may reach the host: it would wait for the rest for ever
-            control.kill_boot(boot, f"its worker's channel is broken: {garbage}")
-            return
+            broken, data = garbage, data[: garbage.whole]
         try:
             _write_all(1, data)
         except OSError:  # the host is gone: let the guest have its end all the same
             _leave(boot)
+            return
+        if broken is not None:
+            control.kill_boot(boot, f"its worker's channel is broken: {broken}")
             return
 
 

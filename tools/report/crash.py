@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from helpers import testmarks
 from tools.guest import console
 from tools.guest.inquest import Finding
 from tools.report.events import Kind, Outcome
@@ -72,10 +73,12 @@ def examine(
     run_dir: Path,
     slot: int | None,
     hang: Finding | None = None,
+    overdue: str | None = None,
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Death:
-    """Find out why the slot's guest ended. `hang` is what the inquest found when the watchdog ended it."""
+    """Find out why the slot's guest ended. `hang` is what the inquest found when the watchdog ended it, on
+    account of the test `overdue`."""
     directory = boot_directory(run_dir, slot)
     if directory is None:
         if hang is None:
@@ -83,12 +86,15 @@ def examine(
         return Death(_HANGS[hang.who], hang.reason, hang.text, outcome=_outcome_of(hang))
     state = _final_state(directory / "state.json", sleep)
     log = directory / "console.log"
-    found = console.death(console.text(log))
+    written = console.text(log)
+    found = console.death(written)
     excerpt = str(state.get("excerpt") or found.excerpt)
     where = str(log.relative_to(run_dir.resolve())) if log.exists() else None
     reason = str(state.get("reason") or f"{found.kind}: {found.text}")
     word, _, text = reason.partition(":")
-    if hang is not None and word not in _KINDS:  # else it died by itself before it was ended
+    # Else it died by itself before it was ended. One that was not heard any more can have gone on to another
+    # test meanwhile, and that one will be run again.
+    if hang is not None and (word not in _KINDS or _went_on(written, overdue)):
         stacks = "\n".join(hang.text.splitlines()[:_HANG_LINES])
         text = "\n\n".join(part for part in (stacks, excerpt) if part)
         return Death(_HANGS[hang.who], hang.reason, text, where, boot_number(directory), _outcome_of(hang))
@@ -97,6 +103,12 @@ def examine(
         text = reason if word != "silent" else f"the guest ended; last line of its console: {found.text}"
     outcome = Outcome.ERROR if _NOT_THE_KERNEL.match(reason) else Outcome.FAIL
     return Death(kind, text.strip() or reason, excerpt, where, boot_number(directory), outcome)
+
+
+def _went_on(written: str, overdue: str | None) -> bool:
+    """Whether the console says that the last test was another one."""
+    started = [name for line in written.splitlines() if (name := testmarks.started_by(line))]
+    return overdue is not None and bool(started) and started[-1] != testmarks.name_of(overdue)
 
 
 def _outcome_of(hang: Finding) -> Outcome:

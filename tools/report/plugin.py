@@ -284,7 +284,7 @@ class ControllerPlugin:
             self._hangs[node] = hang
             if hang.nodeid is not None and hang.nodeid != running:
                 running = None  # it had just ended, and the next one was hit
-        death = examine(self.run_dir, slot, hang.finding if hang else None)
+        death = examine(self.run_dir, slot, *((hang.finding, hang.nodeid) if hang else ()))
         self._last_parts[node] = self._splats.guest_ended(slot, running, fatal=death.kind in KERNEL_DEATHS)
         if death.kind is Kind.GUEST_LOST and "Not properly terminated" not in str(error):
             # The worker's own last words, e.g. a module it could not import.

@@ -44,6 +44,22 @@ def test_garbage_is_told(garbage: bytes) -> None:
         framing.feed(garbage + message())
 
 
+@pytest.mark.parametrize("size", [1, 7, 1 << 16])
+def test_what_comes_before_garbage_is_whole(size: int) -> None:
+    """It is to reach the host: the message that says which test began is among it."""
+    good = b"1" + message() + message()
+    framing, passed = Framing(), b""
+    stream = good + bytes(200)
+    with pytest.raises(Garbage) as caught:  # noqa: PT012
+        for start in range(0, len(stream), size):
+            piece = stream[start : start + size]
+            framing.feed(piece)
+            passed += piece
+    passed += piece[: caught.value.whole]
+    assert passed.startswith(good)
+    assert len(passed) < len(good) + 9, "no whole message of it"
+
+
 def test_random_bytes_are_no_messages() -> None:
     dice = random.Random(1)
     for _ in range(1000):

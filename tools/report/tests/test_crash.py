@@ -84,6 +84,24 @@ def test_a_kernel_that_dies_during_the_inquest_has_died_by_itself(boot):
     assert (death.kind, death.reason) == (Kind.PANIC, "softlockup: hung tasks")
 
 
+@pytest.mark.parametrize(
+    ("last", "kind"), [("test_it.py::test_stops", Kind.OOPS), ("test_it.py::test_next", Kind.GUEST_LOST)]
+)
+def test_an_oops_of_another_test_than_the_overdue_one(boot, last, kind):
+    """Its wrapper was stopped, so nobody heard that the guest went on."""
+    (boot / "console.log").write_text(
+        f"pnode-test: start test_it.py::test_stops\npnode-test: start {last}\n{OOPS}"
+    )
+    death = examine(
+        boot.parents[2],
+        1,
+        Finding("machine", "its worker wrapper is stopped"),
+        "test_it.py::test_stops",
+        sleep=no_sleep,
+    )
+    assert death.kind is kind
+
+
 def test_a_wrapper_that_was_killed_leaves_the_console_as_witness(boot):
     state(boot, state="ready", reason=None)
     death = examine(boot.parents[2], 1, sleep=no_sleep)
