@@ -30,7 +30,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
-    """Leave out the words that -k goes by: half of what a report says, three times a test."""
+    """Leave out the words that -k goes by, three times a test: the host has its own."""
     data = yield
     if data is not None and "keywords" in data:
         data["keywords"] = {}
