@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tools.known.entry import Entry
-from tools.report import html, junit, kcidb, ktap, summary
+from tools.report import junit, kcidb, ktap, summary
 from tools.report.events import FILE, Event, RunLog, read
 from tools.report.verdict import INCOMPLETE, UNABLE, RequirementLike, Verdict, as_event, judge
 
@@ -71,6 +71,8 @@ def finish(
     ]
     print(summary.render(verdict, run_dir, colour=_colour(stream)), end="", file=stream, flush=True)
     # Last: it is the largest, and what it could trip over must not take the others with it.
+    from tools.report import html  # so late: jinja2 takes a tenth of a second before the first test
+
     page = html.render(verdict, events, getattr(catalogue, "hash", None))
     written.append(_write(run_dir / "report.html", page))
     if verdict.exit != UNABLE and not (recorded and all(written)):

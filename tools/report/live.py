@@ -15,23 +15,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, TextIO
-
-from rich.console import Console, Group
-from rich.live import Live as RichDisplay
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+from typing import TextIO
 
 from tools.report.events import Event, Outcome
 from tools.report.workers import Running
 
-__all__ = ["HEARTBEAT", "Live", "PlainLive", "TerminalLive", "make_live"]
+__all__ = ["HEARTBEAT", "Counting", "Live", "PlainLive", "first", "make_live", "short", "where"]
 
 #: Seconds between two heartbeats of the plain display.
 HEARTBEAT = 30.0
-
-_COLOURS = {Outcome.PASS: "green", Outcome.SKIP: "yellow"}
 
 
 def make_live(stream: TextIO | None = None) -> Live:
@@ -45,6 +37,8 @@ def make_live(stream: TextIO | None = None) -> Live:
     except (OSError, ValueError, AttributeError):
         return PlainLive(stream)
     if stream.isatty() and os.environ.get("TERM") != "dumb":
+        from tools.report.terminal import TerminalLive  # late: a tenth of a second, for who has no terminal
+
         return TerminalLive(own)
     return PlainLive(own)
 
@@ -71,7 +65,9 @@ class Live:
         """The session is over."""
 
 
-class _Counting(Live):
+class Counting(Live):
+    """What displays have in common: they count."""
+
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._reset("", 0)
@@ -96,13 +92,13 @@ class _Counting(Live):
             f"slot{slot}" if slot is not None else "",
             f"{test['outcome']} (known)" if test.get("known") else str(test["outcome"]),
             ",".join(test.get("requirements") or ()),
-            _short(str(test["nodeid"])),
+            short(str(test["nodeid"])),
             f"{float(test.get('duration') or 0):.2f}s",
         ]
         return " ".join(word for word in words if word)
 
 
-class PlainLive(_Counting):
+class PlainLive(Counting):
     """Plain lines, no escape codes."""
 
     def __init__(self, stream: TextIO, heartbeat: float = HEARTBEAT) -> None:
@@ -123,13 +119,13 @@ class PlainLive(_Counting):
             self._counts[test["outcome"]] += 1
             self._say(self._line(test))
             if test["outcome"] != Outcome.PASS and test.get("message"):
-                self._say("    " + _first(str(test["message"])))
+                self._say("    " + first(str(test["message"])))
 
     def tick(self, running: Sequence[Running]) -> None:
         now = time.monotonic()
         if now - self._said < self._heartbeat:
             return
-        lines = [f"{_where(test)} {_short(test.nodeid)} {now - test.since:.0f} s" for test in running]
+        lines = [f"{where(test)} {short(test.nodeid)} {now - test.since:.0f} s" for test in running]
         tests = "; ".join(lines) or "no test (a guest boots or collects)"
         self._say(f"{self._position} {self._topology} running: {tests}")
 
@@ -144,82 +140,16 @@ class PlainLive(_Counting):
                 print(line, file=self._stream, flush=True)
 
 
-class TerminalLive(_Counting):
-    """A bar, counts and the running tests, redrawn in place; results other than PASS stay above it."""
-
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__()
-        self._console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
-        self._running: Sequence[Running] = ()
-        self._display: RichDisplay | None = None
-        self._started = time.monotonic()
-
-    def session(self, topology: str, slots: int) -> None:
-        self._reset(topology, slots)
-        self._started = time.monotonic()
-        self._display = RichDisplay(
-            console=self._console,
-            get_renderable=self._render,
-            refresh_per_second=4,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._display.start()
-
-    def result(self, test: Event) -> None:
-        with self._lock:
-            self._counts[test["outcome"]] += 1
-            if test["outcome"] != Outcome.PASS:
-                self._console.print(Text(self._line(test), style=_colour(test["outcome"])))
-                if test.get("message"):
-                    self._console.print(Text("    " + _first(str(test["message"]))))
-
-    def tick(self, running: Sequence[Running]) -> None:
-        self._running = running
-
-    def note(self, message: str) -> None:
-        self._console.print(Text(f"pnode: {self._topology}: {message}", style="yellow"))
-
-    def end(self) -> None:
-        if self._display is not None:
-            self._display.stop()
-            self._display = None
-
-    def _render(self) -> Group:
-        now = time.monotonic()
-        done = self._counts.total()
-        head = Table.grid(padding=(0, 1))
-        bar = ProgressBar(max(self._total, 1), done, width=30)
-        parts: list[Any] = [Text(f"{self._topology} {self._position}"), bar]
-        for outcome in Outcome:
-            if self._counts[outcome]:
-                parts.append(Text(f"{self._counts[outcome]} {outcome}", style=_colour(outcome)))
-        parts.append(Text(f"{now - self._started:.0f} s"))
-        head.add_row(*parts)
-        rows = [
-            Text(
-                f"  {_where(test)}  {now - test.since:5.1f} s  {_short(test.nodeid)}",
-                overflow="ellipsis",
-                no_wrap=True,
-            )
-            for test in self._running
-        ]
-        return Group(head, *rows)
-
-
-def _colour(outcome: str) -> str:
-    return _COLOURS.get(Outcome(outcome), "red")
-
-
-def _where(test: Running) -> str:
+def where(test: Running) -> str:
+    """Where it runs."""
     return f"slot{test.slot}" if test.slot is not None else "here"
 
 
-def _short(nodeid: str) -> str:
+def short(nodeid: str) -> str:
     """Without the folder that all tests share."""
     return nodeid.removeprefix("selftests/")
 
 
-def _first(message: str) -> str:
+def first(message: str) -> str:
+    """The first line."""
     return message.partition("\n")[0]

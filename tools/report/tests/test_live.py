@@ -5,7 +5,8 @@ import pty
 import re
 import time
 
-from tools.report.live import PlainLive, TerminalLive, make_live
+from tools.report.live import PlainLive, make_live
+from tools.report.terminal import TerminalLive
 from tools.report.workers import Running
 
 
