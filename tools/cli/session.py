@@ -267,7 +267,7 @@ def distribution(restarts: int) -> list[str]:
     """Return pytest-xdist's arguments for workers of which so many may be replaced.
 
     A worker has its share of the tests from the start, in a row, and loses half of the rest to one that has
-    none left. Handed out one by one, each test would wait for the host, and each file be imported everywhere.
+    none left. Handed out one by one, nearly every file would be imported by every worker.
     """
     return ["--dist=worksteal", f"--max-worker-restart={restarts}"]
 

@@ -13,7 +13,7 @@ import pytest
 
 @pytest.hookimpl
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Keep what is made for each of the forty hooks of a test: the hooks without those of other folders'
+    """Keep what is made for each of some thirty hooks of a test: the hooks without those of other folders'
     conftest.py. They are the same for a path until one more conftest.py is known."""
     make, plugins = session.gethookproxy, session.config.pluginmanager
     known: dict[tuple[object, int], Any] = {}
