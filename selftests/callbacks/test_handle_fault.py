@@ -11,6 +11,7 @@ from fixtures.memory import AnonFactory
 from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.process import ChildDied, ChildFactory
 from fixtures.requirement import requirement
+from fixtures.selection import every_cpu
 from helpers.constants import MADV_POPULATE_WRITE
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
@@ -142,6 +143,7 @@ def test_it_may_take_its_time(
 @by_kind
 @by_access
 @pytest.mark.timeout(90)
+@every_cpu  # a fault in the kernel's own mode is retried without a point where another task could run
 def test_who_retries_for_ever_can_be_killed(
     node: PrivateNode, anon: AnonFactory, ordinary_node: Node, child: ChildFactory, access: str, kind: str,
     level: Level,
@@ -158,6 +160,7 @@ def test_who_retries_for_ever_can_be_killed(
 
 
 @requirement("CBK-09")
+@every_cpu
 def test_many_tasks_at_once(
     node: PrivateNode, anon: AnonFactory, ordinary_node: Node, child: ChildFactory
 ) -> None:

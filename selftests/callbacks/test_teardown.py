@@ -9,7 +9,7 @@ from fixtures.memory import AnonFactory
 from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.process import Child, ChildFactory
 from fixtures.requirement import requirement
-from fixtures.selection import core
+from fixtures.selection import core, every_cpu
 from helpers import syscalls
 from helpers.constants import MPOL_MF_MOVE
 from helpers.memory import Mapping
@@ -21,6 +21,8 @@ from helpers.testmod import Mode as Does
 from helpers.wait import wait_until
 from selftests.callbacks.putting import OPEN, PAGES
 from selftests.oracle import placed
+
+pytestmark = every_cpu
 
 STAY = 1000  # milliseconds that the callback takes
 

@@ -10,12 +10,15 @@ from fixtures.memory import AnonFactory
 from fixtures.nodes import PrivateNode
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
+from fixtures.selection import every_cpu
 from fixtures.tiers import Cold, ColdFactory
 from helpers.memory import Mapping
 from helpers.testmod import Callback, NodeFlags
 from helpers.wait import wait_until
 from selftests.cram.arrival import MakeCram, arrive
 from selftests.services.boost import boost_of
+
+pytestmark = every_cpu
 
 PAGES = 512
 ROUNDS = 12

@@ -10,6 +10,7 @@ from fixtures.memory import AnonFactory
 from fixtures.nodes import OpenNode, PrivateNode
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
+from fixtures.selection import every_cpu
 from fixtures.testmod import AllocFactory
 from helpers import kmsg
 from helpers.constants import Mode
@@ -19,7 +20,8 @@ from helpers.residency import residency
 from helpers.testmod import Entry, Ops, TestModule
 from selftests.hotplug.standing import PRIVATE, snapshot, standing
 
-pytestmark = pytest.mark.disruptive
+# What is to be unplugged may be on the lists of any CPU.
+pytestmark = [pytest.mark.disruptive, every_cpu]
 
 PAGES = 32
 PATIENCE = 3.0  # seconds until the unplug is signalled

@@ -9,6 +9,7 @@ from fixtures.memory import AnonFactory
 from fixtures.nodes import OpenNode, PrivateNode, PrivateRange
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
+from fixtures.selection import every_cpu
 from helpers import syscalls
 from helpers.constants import MPOL_MF_MOVE, Mode
 from helpers.memory import Mapping
@@ -17,7 +18,8 @@ from helpers.residency import Residency, residency
 from helpers.testmod import OnlineType, Ops, TestModule
 from selftests.hotplug.standing import BARE, PRIVATE, standing
 
-pytestmark = pytest.mark.disruptive
+# What is to be unplugged may be on the lists of any CPU.
+pytestmark = [pytest.mark.disruptive, every_cpu]
 
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
 ZONE = pytest.mark.parametrize("online", [OnlineType.MOVABLE, OnlineType.KERNEL], ids=["movable", "kernel"])

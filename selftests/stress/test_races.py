@@ -10,11 +10,11 @@ import pytest
 
 from fixtures.invariants import oom_expected
 from fixtures.requirement import requirement
-from fixtures.selection import disruptive
+from fixtures.selection import disruptive, every_cpu
 from selftests.stress.conftest import Play
 
 #: An actor that is killed where nothing may kill it is a finding of the scene, whoever did it.
-pytestmark = [oom_expected, disruptive, pytest.mark.topology("fast", "here")]
+pytestmark = [oom_expected, disruptive, every_cpu, pytest.mark.topology("fast", "here")]
 
 
 @requirement("STR-01")

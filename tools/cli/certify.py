@@ -6,7 +6,7 @@ import errno
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from helpers import catalogue, dialect
@@ -44,6 +44,7 @@ class Request:
     topologies: tuple[str, ...] = ()
     guests: int | None = None
     cold: bool = False  # every guest boots
+    every_cpu: bool = False  # online for all tests
     here: bool = False
     machines: tuple[str, ...] = ()  # instead of this one, as --tx names them
     wish: Wish = field(default_factory=Wish)  # with --here
@@ -159,10 +160,10 @@ def plan_tests(request: Request, given: Subject | None = None) -> Plan:
     elif request.here:
         environments = {here.NAME: here.hardware(request.wish).environment()}
     else:
-        places = tuple(
-            topologies.load(name).with_more_memory(kind.more_memory)
-            for name in request.topologies or topologies.DEFAULT
-        )
+        named = [topologies.load(name) for name in request.topologies or topologies.DEFAULT]
+        if request.every_cpu:
+            named = [replace(place, online=place.vcpus) for place in named]
+        places = tuple(place.with_more_memory(kind.more_memory) for place in named)
         environments = {place.name: session.environment(place) for place in places}
     tests = {
         name: found

@@ -18,6 +18,16 @@ from tools.guest import topology
 from tools.kernel.flavour import DEFAULT
 from tools.report.kcidb import DEFAULT_ORIGIN
 
+#: Options of guests, and their defaults.
+GUESTS_ONLY: dict[str, object] = {
+    "kernel": None,
+    "topology": [],
+    "guests": None,
+    "cold": False,
+    "every_cpu": False,
+    "flavour": DEFAULT,
+}
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     kernel = parser.add_argument_group("which kernel (default: the reference kernel, built on first use)")
@@ -41,6 +51,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--cold", action="store_true",
         help="boot each guest (else, under TCG, those without a CXL device begin from a state that is kept)",
+    )  # fmt: skip
+    where.add_argument(
+        "--every-cpu", action="store_true",
+        help="all CPUs of a guest for all tests (else fast has one online where a test is not about several)",
     )  # fmt: skip
     here = parser.add_argument_group("on this booted machine, as root, instead of a guest")
     here.add_argument(
@@ -127,11 +141,10 @@ def selection(args: argparse.Namespace) -> list[str]:
 
 def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
     """Return the parsed options. Raises UserError for options that exclude each other."""
-    if args.here and (args.kernel or args.topology or args.guests or args.cold or args.flavour != DEFAULT):
-        raise UserError(
-            "--here runs on this machine: --kernel, --flavour, --topology, --guests and --cold "
-            "make no sense with it"
-        )
+    if args.here:
+        for name, default in GUESTS_ONLY.items():
+            if getattr(args, name) != default:
+                raise UserError(f"--{name.replace('_', '-')} is for guests, --here runs on this machine")
     if not args.here:
         for name in ("allow_disruptive", "dax", "node", "profile", "module", "plan", "tx"):
             if getattr(args, name) not in (None, False, []):
@@ -149,6 +162,7 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
         topologies=tuple(dict.fromkeys(args.topology)),
         guests=args.guests,
         cold=args.cold,
+        every_cpu=args.every_cpu,
         here=args.here,
         machines=tuple(args.tx),
         wish=Wish(tuple(args.dax), args.node, args.profile, args.module, args.allow_disruptive),

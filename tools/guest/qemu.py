@@ -144,8 +144,9 @@ def kernel_command_line(topology: Topology, extra: Sequence[str] = ()) -> str:
         for memory in topology.private
         if memory.source == "dram"
     ]
-    memmap = [f"memmap={','.join(ranges)}"] if ranges else []
-    return " ".join([*BOOT_ARGUMENTS, *memmap, *topology.boot, *extra])
+    taken = [f"memmap={','.join(ranges)}"] if ranges else []
+    cpus = [f"maxcpus={topology.online}"] if topology.online < topology.vcpus else []
+    return " ".join([*BOOT_ARGUMENTS, *taken, *cpus, *topology.boot, *extra])
 
 
 def command(

@@ -26,7 +26,7 @@ MODULE_IN_GUEST = "/pnode/pnode_test.ko"
 # Imported by the guest's first process, from which workers are forked; a missing one is found at boot.
 # Plugins only have to be present: pytest warns when one that it may want to rewrite is already imported.
 _PRELOAD = (
-    *("pytest", "guest_plugin", "guest_collection", "guest_thrift", "guest_attendant"),
+    *("pytest", "guest_plugin", "guest_collection", "guest_cpus", "guest_thrift", "guest_attendant"),
     *("execnet.gateway_base", "cffi", "psutil"),
 )
 _PRESENT = ("xdist", "pytest_timeout")

@@ -71,12 +71,15 @@ class Performance:
 
 @dataclass(frozen=True)
 class Topology:
-    """One kind of guest. Sizes in bytes."""
+    """One kind of guest. Sizes in bytes. Of the `vcpus` so many as `online` says are so from boot, the others
+    for tests marked every_cpu (inside/guest_cpus.py).
+    """
 
     name: str
     summary: str
     accel: AccelRule
     vcpus: int
+    online: int
     low_memory: int
     nodes: tuple[OrdinaryNode, ...]
     private: tuple[PrivateMemory, ...]
@@ -188,6 +191,7 @@ def _build(name: str, data: dict[str, Any]) -> Topology:
         summary=data["summary"],
         accel=data["accel"],
         vcpus=data["vcpus"],
+        online=data.get("online", data["vcpus"]),
         low_memory=low_memory,
         nodes=nodes,
         private=private,
@@ -223,6 +227,8 @@ def _problem(topology: Topology) -> str | None:
     pairs = {frozenset(pair[:2]) for pair in topology.distances}
     if topology.accel not in ("probe", "tcg", "kvm"):
         return f"accel is {topology.accel!r}, not probe, tcg or kvm"
+    if not 1 <= topology.online <= topology.vcpus:
+        return f"online is {topology.online}, of {topology.vcpus} vcpus"
     if ids != list(range(len(ids))):
         return f"node ids are {ids}; Linux numbers nodes from 0 without gaps"
     if not dram or dram[0].size != topology.low_memory:

@@ -82,11 +82,13 @@ def _answers(line: bytes) -> Iterator[dict[str, Any]]:
 
 def _visit_cpus() -> list[int]:
     """Run on each CPU. Where one does not schedule any more, this never returns: that is the answer."""
-    home = os.sched_getaffinity(0)
-    for cpu in sorted(home):
+    every = range(os.sysconf("SC_NPROCESSORS_CONF"))
+    os.sched_setaffinity(0, every)  # one that was offline may be online by now
+    home = sorted(os.sched_getaffinity(0))
+    for cpu in home:
         os.sched_setaffinity(0, {cpu})
-    os.sched_setaffinity(0, home)
-    return sorted(home)
+    os.sched_setaffinity(0, every)
+    return home
 
 
 def measure() -> tuple[float | None, float]:

@@ -199,7 +199,7 @@ def describe(insmod: str | None, port: str | None, started: float) -> dict[str, 
         "insmod": insmod,
         "has_memory": read(f"{NODES}/has_memory"),
         "possible": read(f"{NODES}/possible"),
-        "cpus": os.cpu_count(),
+        "cpus": os.sysconf("SC_NPROCESSORS_CONF"),  # not all need be online (guest_cpus.py)
         "memory_kb": int(read("/proc/meminfo").split()[1]),
         "work_ms": work_ms,
         "pace": factor,
@@ -257,7 +257,7 @@ def worker(device: str, hello: str, repository: str) -> None:
     os.write(port, hello.encode() + b"\n")
     setup = json.loads(read_exactly(port, int(read_exactly(port, 8), 16)))
     renew(setup)
-    os.environ.update(setup["env"], PYTEST_PLUGINS="guest_plugin,guest_collection,guest_thrift")
+    os.environ.update(setup["env"], PYTEST_PLUGINS="guest_plugin,guest_collection,guest_cpus,guest_thrift")
     os.chdir(setup["cwd"])
     os.dup2(port, 0)
     os.dup2(port, 1)

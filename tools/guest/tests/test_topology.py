@@ -104,6 +104,8 @@ def test_cxl_memory_is_not_ram_and_has_no_address() -> None:
         (", [2, 3, 19]", "", "each pair"),
         ('size = "1G"', 'size = "1T"', "no size like 512M"),
         ("vcpus = 2", "", "vcpus is missing"),
+        ("vcpus = 2", "vcpus = 2\nonline = 3", "online is 3, of 2 vcpus"),
+        ("vcpus = 2", "vcpus = 2\nonline = 0", "online is 0"),
         ("[t]", "[u]", "'t'"),
         ("[t]", "[t", "topology t:"),
     ],
