@@ -134,10 +134,12 @@ def test_next_node_of_the_task(ordinary: dict[str, int], child: ChildFactory, mo
     def told() -> set[int]:
         found = set()
         with task_policy(mode, ordinary.values()):
-            for _turn in range(64):
+            for turn in range(64):
                 found.add(syscalls.get_mempolicy(None, NODE)[0])
                 ends = os.pipe()
-                os.write(ends[1], bytes(3 * PAGE_SIZE))  # takes pages of the kernel, in turn
+                # Takes pages of the kernel, in turn; each other time by one more, else a number of
+                # pages may always lead back to the same node.
+                os.write(ends[1], bytes((1 + turn % 2) * PAGE_SIZE))
                 for end in ends:
                     os.close(end)
         return found
