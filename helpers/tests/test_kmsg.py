@@ -79,6 +79,7 @@ def kinds(text, **kwargs):
         ("a: page allocation failure: order:0, mode:0xcc0(GFP_KERNEL), nodemask=(null)", "alloc-failure"),
         ("BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 30s!", "workqueue"),
         ("kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)", "kmemleak"),
+        ("vmstat_refresh: nr_isolated_anon -183033", "vmstat"),
     ],
 )
 def test_every_kind_is_known(line, kind):
@@ -100,6 +101,7 @@ def test_every_kind_is_known(line, kind):
         "oom-kill:constraint=CONSTRAINT_MEMCG",
         "Memory cgroup out of memory: Killed process 5 (a)",
         "Offlined Pages 32768",
+        "vmstat_refresh: nr_isolated_anon -31",
     ],
 )
 def test_other_lines_are_none(line):
