@@ -232,6 +232,16 @@ def warm_up(repository: str) -> None:
     gc.freeze()
 
 
+def nursery() -> ModuleType | None:
+    """The module of lean children, whose process starts beside all else; None in an image without it."""
+    try:
+        lean = importlib.import_module("fixtures.lean")
+    except ImportError:
+        return None
+    lean.begin()
+    return lean
+
+
 def renew(setup: dict[str, Any]) -> None:
     """What a guest must not have in common with others that began as the same one (tools/guest/warm.py), or
     with the time when that was: the host's clock, and its own entropy."""
@@ -251,7 +261,10 @@ def worker(device: str, hello: str, repository: str) -> None:
     "cwd", "time" (seconds) and "entropy" (hexadecimal).
     """
     os.setsid()
+    children = nursery()
     warm_up(repository)
+    if children is not None:
+        children.ready()
     port = os.open(device, os.O_RDWR)
     say({"state": "waiting"})
     os.write(port, hello.encode() + b"\n")
