@@ -83,19 +83,23 @@ def matches(selector: str, identifier: str) -> bool:
 
 
 def load(directory: Path = DIRECTORY) -> Catalogue:
-    """Read every chapter file. Raises CatalogueError naming file and key; an empty directory is an error
-    too."""
+    """Read every chapter file; what has not changed since is parsed once. Raises CatalogueError naming file
+    and key; an empty directory is an error too."""
     files = sorted(directory.glob("*.toml"))
     if not files:
         raise CatalogueError(f"{directory}: no catalogue files (*.toml)")
     digest = hashlib.sha256()
-    found: dict[str, Requirement] = {}
-    for path in files:
-        raw = path.read_bytes()
+    chapters = {path: path.read_bytes() for path in files}
+    for path, raw in chapters.items():
         digest.update(path.name.encode() + b"\0" + raw + b"\0")
-        for requirement in _chapter(path, raw):
-            found[requirement.id] = requirement
-    return Catalogue(found, digest.hexdigest())
+    name = digest.hexdigest()
+    if name not in _parsed:
+        rows = [row for path, raw in chapters.items() for row in _chapter(path, raw)]
+        _parsed[name] = Catalogue({row.id: row for row in rows}, name)
+    return _parsed[name]
+
+
+_parsed: dict[str, Catalogue] = {}
 
 
 def _chapter(path: Path, raw: bytes) -> Iterator[Requirement]:

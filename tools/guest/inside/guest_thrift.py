@@ -5,10 +5,27 @@ PYTEST_DONT_REWRITE
 Under TCG a test of this suite costs a tenth of a second beside what it does itself.
 """
 
-from collections.abc import Generator
+import functools
+from collections.abc import Generator, Iterable
+from importlib import metadata
 from typing import Any
 
 import pytest
+
+
+def keep_distributions() -> None:
+    """Look for installed packages once: pytest does it for each of its plugins, and reads what every package
+    offers. In an image nothing is installed later."""
+    found = list(metadata.distributions())
+    look = metadata.distributions
+
+    def distributions(**where: Any) -> Iterable[metadata.Distribution]:
+        return look(**where) if where else iter(found)
+
+    offers = functools.cached_property(metadata.Distribution.entry_points.fget)  # type: ignore[attr-defined]
+    offers.__set_name__(metadata.PathDistribution, "entry_points")
+    metadata.PathDistribution.entry_points = offers  # type: ignore[assignment]
+    metadata.distributions = distributions
 
 
 @pytest.hookimpl

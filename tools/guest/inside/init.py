@@ -219,13 +219,15 @@ def read_exactly(port: int, count: int) -> bytes:
 
 
 def warm_up(repository: str) -> None:
-    """Import what pytest imports for every session of the suite, as it does it. An image may be without one,
-    and what cannot be imported is told by the session."""
+    """Import what pytest imports for every session of the suite, as it does it, and read what it reads. An
+    image may be without one, and what cannot be imported is told by the session."""
     try:
         os.chdir(repository)
+        importlib.import_module("guest_thrift").keep_distributions()
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
             config = importlib.import_module("_pytest.config")._prepareconfig([])
             config._ensure_unconfigure()
+        importlib.import_module("helpers.catalogue").load()
     except Exception as error:
         print(f"pnode-guest: nothing imported ahead: {error!r}", file=sys.stderr)
     gc.collect()

@@ -105,3 +105,26 @@ def test_what_is_not_there_is_an_error_of_that_test(tmp_path: Path, wrong: str) 
     found = run(tmp_path, wrong, "a/test_one.py::test_x")
     assert found["a/test_one.py::test_x"] == "PASSED"
     assert found[wrong].startswith("ERROR - LookupError: ")
+
+
+def test_packages_are_looked_for_once(tmp_path: Path) -> None:
+    code = (
+        "import guest_thrift, pathlib; from importlib import metadata as m\n"
+        "before = [d.name for d in m.distributions()]\n"
+        "wanted = {str(e) for d in m.distributions() for e in d.entry_points}\n"
+        "guest_thrift.keep_distributions()\n"
+        "assert [d.name for d in m.distributions()] == before and 'pytest' in before\n"
+        "assert {str(e) for d in m.distributions() for e in d.entry_points} == wanted and wanted\n"
+        "pathlib.Path.read_text = None\n"
+        "assert {str(e) for d in m.distributions() for e in d.entry_points} == wanted\n"
+        "assert not list(m.distributions(name='no-such-package'))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{INSIDE}:{ROOT}", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
