@@ -27,6 +27,7 @@ MODULE_IN_GUEST = "/pnode/pnode_test.ko"
 # Plugins only have to be present: pytest warns when one that it may want to rewrite is already imported.
 _PRELOAD = (
     *("pytest", "guest_plugin", "guest_collection", "guest_cpus", "guest_thrift", "guest_attendant"),
+    "guest_worker",
     *("execnet.gateway_base", "cffi", "psutil"),
 )
 _PRESENT = ("xdist", "pytest_timeout")

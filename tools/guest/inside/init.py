@@ -14,21 +14,16 @@ States: ready; nomodule (usable, but the test module did not load; "insmod" has 
 its host); and last of all over ("status" of the worker).
 """
 
-import contextlib
 import ctypes
 import errno
-import fcntl
-import gc
+import functools
 import importlib.util
 import json
 import os
-import random
 import signal
-import struct
 import sys
 import time
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, NoReturn
 
 CONFIG = "/pnode/config.json"
@@ -51,7 +46,6 @@ MOUNTS = (
 )
 
 FINIT_MODULE = 313  # x86-64
-RNDADDENTROPY, RNDRESEEDCRNG = 0x40085203, 0x5207  # include/uapi/linux/random.h
 POWER_OFF = 0x4321FEDC
 # One record of /dev/kmsg holds a bit less than 1024 bytes, else the write is EINVAL.
 RECORD_BYTES = 940
@@ -208,83 +202,6 @@ def describe(insmod: str | None, port: str | None, started: float) -> dict[str, 
     }
 
 
-def read_exactly(port: int, count: int) -> bytes:
-    data = b""
-    while len(data) < count:
-        piece = os.read(port, count - len(data))
-        if not piece:
-            raise EOFError("host went away")
-        data += piece
-    return data
-
-
-def warm_up(repository: str) -> None:
-    """Import what pytest imports for every session of the suite, as it does it, and read what it reads. An
-    image may be without one, and what cannot be imported is told by the session."""
-    try:
-        os.chdir(repository)
-        importlib.import_module("guest_thrift").keep_distributions()
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stderr(nowhere):
-            config = importlib.import_module("_pytest.config")._prepareconfig([])
-            config._ensure_unconfigure()
-        importlib.import_module("helpers.catalogue").load()
-    except Exception as error:
-        print(f"pnode-guest: nothing imported ahead: {error!r}", file=sys.stderr)
-    gc.collect()
-    gc.freeze()
-
-
-def nursery() -> ModuleType | None:
-    """The module of lean children, whose process starts beside all else; None in an image without it."""
-    try:
-        lean = importlib.import_module("fixtures.lean")
-    except ImportError:
-        return None
-    lean.begin()
-    return lean
-
-
-def renew(setup: dict[str, Any]) -> None:
-    """What a guest must not have in common with others that began as the same one (tools/guest/warm.py), or
-    with the time when that was: the host's clock, and its own entropy."""
-    time.clock_settime(time.CLOCK_REALTIME, setup["time"])
-    entropy = bytes.fromhex(setup["entropy"])
-    with open("/dev/urandom", "r+b", buffering=0) as pool:
-        fcntl.ioctl(pool, RNDADDENTROPY, struct.pack("ii", 8 * len(entropy), len(entropy)) + entropy)
-        fcntl.ioctl(pool, RNDRESEEDCRNG)
-    random.seed()
-
-
-def worker(device: str, hello: str, repository: str) -> None:
-    """Become the xdist worker: what `python -c "import sys;exec(eval(sys.stdin.readline()))"` would be.
-
-    The port is opened once for both directions, a second open is EBUSY. The write blocks until a host is
-    there; then the host sends the environment: eight hexadecimal digits of length, and JSON with "env",
-    "cwd", "time" (seconds) and "entropy" (hexadecimal).
-    """
-    os.setsid()
-    children = nursery()
-    warm_up(repository)
-    if children is not None:
-        children.ready()
-    port = os.open(device, os.O_RDWR)
-    say({"state": "waiting"})
-    os.write(port, hello.encode() + b"\n")
-    setup = json.loads(read_exactly(port, int(read_exactly(port, 8), 16)))
-    renew(setup)
-    os.environ.update(setup["env"], PYTEST_PLUGINS="guest_plugin,guest_collection,guest_cpus,guest_thrift")
-    os.chdir(setup["cwd"])
-    os.dup2(port, 0)
-    os.dup2(port, 1)
-    os.close(port)
-    main = ModuleType("__main__")
-    sys.modules["__main__"] = main
-    sys.argv[:] = ["-c"]
-    sys.stdin = os.fdopen(0, closefd=False)
-    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
-    exec(eval(sys.stdin.readline()), main.__dict__)
-
-
 def attendant(name: str) -> Callable[[], int] | None:
     """What starts the process that tells the host how the guest is; None in a guest without its port."""
     device = find_port(name)
@@ -354,7 +271,9 @@ def main() -> None:
         child = start(importlib.import_module("guest_shell").shell, size[0], record)
         again = None
     else:
-        child = start(worker, port, config["hello"], config["repository"])
+        worker = importlib.import_module("guest_worker")
+        waiting = functools.partial(say, {"state": "waiting"})
+        child = start(worker.work, port, config["hello"], config["repository"], waiting)
         again = attendant(config["watch"])
     status = wait_for(child, again)
     say({"state": "over", "status": status})

@@ -76,15 +76,6 @@ def test_what_a_machine_is_takes_many_lines(
     assert console.machine(text[:-9]) is None
 
 
-def test_exact_reads(init: ModuleType) -> None:
-    reader, writer = os.pipe()
-    os.write(writer, b"abcdef")
-    assert init.read_exactly(reader, 4) == b"abcd"
-    os.close(writer)
-    with pytest.raises(EOFError):
-        init.read_exactly(reader, 4)
-
-
 def test_dax_devices(init: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(init, "DAX", str(tmp_path / "none"))
     assert init.dax_devices() == []
