@@ -13,7 +13,7 @@ import io
 import json
 import signal
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from tools.chaos import data
@@ -82,8 +82,9 @@ def guest_spec(spec: Spec, planned: Session) -> GuestSpec:
     """What to boot: a guest as in any run, and the tests that misbehave."""
     files = {str(path): path for path in sorted(INSIDE.glob("*.py"))}
     plan = [(fault.name, fault.phase) for fault in planned.faults]
+    place = topologies.load(TOPOLOGY)
     return GuestSpec(
-        topology=topologies.load(TOPOLOGY),
+        topology=replace(place, online=place.vcpus),  # one CPU that spins is not all
         kernel=Path(spec.image),
         module=Path(spec.module),
         env={"PNODE_CHAOS": json.dumps(plan)},

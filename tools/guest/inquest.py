@@ -126,7 +126,7 @@ def _ask_attendant(boot: Boot, seconds: float) -> Finding:
     text = "\n\n".join([*([f"Python stacks of the worker:\n{python}"] if python else []), *threads])
     suspect = _suspect(tasks, working)
     told = f"; {suspect}" if suspect else ""
-    return Finding("test", f"the guest answers on all {len(cpus.get('cpus', ()))} CPUs{told}", text)
+    return Finding("test", f"the guest answers on each CPU ({len(cpus.get('cpus', ()))} online){told}", text)
 
 
 def _hear_tasks(lines: Iterator[str]) -> tuple[list[Mapping[str, Any]], str]:

@@ -109,7 +109,7 @@ def test_a_task_that_no_signal_reaches_is_named(boot: Boot, answers: Callable[..
     found = inquest.examine(boot)
     assert found.who == "test"
     assert found.reason == (
-        "the guest answers on all 2 CPUs; init[43/50] sleeps uninterruptibly in folio_wait_bit"
+        "the guest answers on each CPU (2 online); init[43/50] sleeps uninterruptibly in folio_wait_bit"
     )
     assert "in test_x" in found.text
     assert "do_syscall_64" in found.text
