@@ -11,7 +11,7 @@ from tools.errors import UserError
 DATA = Path(__file__).with_name("limits.toml")
 #: Ratios of which more is better; of all others less is.
 AT_LEAST = frozenset({"efficiency"})
-RATIOS = ("overhead", "efficiency", "first_over_bare")
+RATIOS = ("overhead", "efficiency", "first_over_bare", "median_over_work")
 #: Fewer tests say nothing about a suite.
 MIN_TESTS = 100
 

@@ -51,6 +51,7 @@ class Split:
     between: float  # guest-seconds of guests that had a next test and were not in one
     median: float  # of a test, all phases
     p95: float
+    work_ms: float  # a fixed small piece of work in these guests (helpers/pace.py); 0 when not known
     files: tuple[File, ...]  # the most expensive first
 
     @property
@@ -67,6 +68,11 @@ class Split:
     def overhead(self) -> float:
         """Setup and teardown of the tests over the tests themselves."""
         return (self.busy - self.phases["call"]) / self.phases["call"] if self.phases["call"] else 0.0
+
+    @property
+    def median_over_work(self) -> float:
+        """A test over the piece of work, so that a slow machine is none of the suite's; 0 when not known."""
+        return self.median * 1000 / self.work_ms if self.work_ms else 0.0
 
     @property
     def first_over_bare(self) -> float:
@@ -86,6 +92,7 @@ def _split(topology: str, plan: Event, events: Sequence[Event]) -> Split:
     booted = next((event for event in named(mine, "guest") if event.get("seconds")), None)
     boot = _boot(booted)
     costs = sorted(sum(test["phases"].values()) for test in tests) or [0.0]
+    worked = [work for event in named(mine, "guest") if (work := (event.get("record") or {}).get("work_ms"))]
     first = 0.0
     if tests and booted is not None and boot is not None:
         first = tests[0]["time"] - booted["time"] + boot.all
@@ -101,6 +108,7 @@ def _split(topology: str, plan: Event, events: Sequence[Event]) -> Split:
         between=_between(mine),
         median=median(costs),
         p95=quantiles(costs, n=20)[-1] if len(costs) > 1 else costs[0],
+        work_ms=median(worked) if worked else 0.0,
         files=_files(tests),
     )
 

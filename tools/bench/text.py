@@ -20,6 +20,7 @@ def _topology(split: Split) -> dict[str, Any]:
         "first_over_bare": split.first_over_bare,
         "efficiency": split.efficiency,
         "overhead": split.overhead,
+        "median_over_work": split.median_over_work,
     }
     rounded: dict[str, Any] = _rounded({**asdict(split), "ratios": ratios})
     return rounded
@@ -58,6 +59,9 @@ def _lines(split: Split) -> Iterator[str]:
         yield _row(name, split.phases[name], f"guest-seconds, {_part(split.phases[name], whole)}")
     yield _row("between tests", split.between, f"guest-seconds, {_part(split.between, whole)}")
     yield f"  a test: median {split.median:.2f} s, 95 % under {split.p95:.2f} s"
+    if split.work_ms:
+        work = f"{split.median_over_work:.1f} x a piece of work of {split.work_ms:.1f} ms there"
+        yield f"  the median: {work}"
     yield f"  setup and teardown: {split.overhead:.2f} x the tests themselves"
     yield f"  guests in tests: {split.efficiency:.0%} of their time"
     for file in split.files[:FILES]:

@@ -27,6 +27,7 @@ def result(slot: int, start: float, nodeid: str, setup: float, call: float, tear
 
 EVENTS = [
     event("guest", 110.0, slot=0, state="ready", seconds={"kernel": 1.0, "init": 4.0, "ready": 9.0}),
+    event("guest", 110.0, slot=1, state="ready", record={"work_ms": 250.0}),
     event("session-start", 110.5, slots=2),
     event("plan", 120.5, tests=[]),
     *result(0, 121.0, "selftests/a/test_x.py::test_one", 1.0, 4.0, 1.0),
@@ -54,6 +55,12 @@ def test_guest_seconds() -> None:
     assert found.between == 0.5 + 0.25
     assert found.efficiency == 13.0 / (7.75 * 2)
     assert found.overhead == 4.5 / 8.5
+    assert (found.work_ms, found.median_over_work) == (250.0, 3000.0 / 250.0)
+
+
+def test_work_that_nobody_measured() -> None:
+    found = one([event for event in EVENTS if "record" not in event])
+    assert (found.work_ms, found.median_over_work) == (0.0, 0.0)
 
 
 def test_the_most_expensive_file_first() -> None:
@@ -65,7 +72,7 @@ def test_the_most_expensive_file_first() -> None:
 
 def test_a_fresh_guest_is_not_time_between_tests() -> None:
     fresh = event("guest", 124.2, slot=1, state="ready", seconds={"kernel": 1.0, "init": 4.0, "ready": 9.0})
-    assert one([*EVENTS[:7], fresh, *EVENTS[7:]]).between == 0.25
+    assert one([*EVENTS[:8], fresh, *EVENTS[8:]]).between == 0.25
 
 
 def test_what_has_no_phases_is_no_time() -> None:
@@ -74,16 +81,22 @@ def test_what_has_no_phases_is_no_time() -> None:
 
 
 def test_topologies_without_a_plan_are_left_out() -> None:
-    assert split.splits(EVENTS[:2]) == []
+    assert split.splits(EVENTS[:3]) == []
 
 
 def test_text_and_json_say_the_same() -> None:
     (document,) = text.document([one()])["topologies"]
-    assert document["ratios"] == {"first_over_bare": 6.5, "efficiency": 0.839, "overhead": 0.529}
+    assert document["ratios"] == {
+        "first_over_bare": 6.5,
+        "efficiency": 0.839,
+        "overhead": 0.529,
+        "median_over_work": 12.0,
+    }
     shown = text.render([one()])
     assert "fast: 4 tests, 2 guests, 0:07 min" in shown
     assert "6.5 x the bare boot" in shown
     assert "guests in tests: 84% of their time" in shown
+    assert "the median: 12.0 x a piece of work of 250.0 ms there" in shown
 
 
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ SPLIT = Split(
     between=2.0,
     median=0.4,
     p95=1.0,
+    work_ms=5.0,
     files=(),
 )
 LEAST = Ran(2.0, 20.0, 3.0, 1, 0, replace(SPLIT, tests=1))
