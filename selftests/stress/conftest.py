@@ -12,6 +12,7 @@ from fixtures.armed import RACING
 from fixtures.bench import Bench
 from fixtures.cgroups import CgroupFactory
 from fixtures.invariants import allow_splat
+from fixtures.process import ChildFactory
 from fixtures.races import TRYING
 from helpers import failing
 from helpers.nodes import Node
@@ -54,11 +55,12 @@ def play(
     bench: Bench,
     ordinary_nodes: list[Node],
     cgroup: CgroupFactory,
+    child: ChildFactory,
     crew: Callable[[], Crew],
     record_property: Callable[[str, object], None],
 ) -> Play:
     config = request.config
-    stage = Stage(bench, ordinary_nodes, cgroup, crew)
+    stage = Stage(bench, ordinary_nodes, cgroup, child, crew)
 
     def run(requirement: str, *did: str) -> Played:
         given = config.getoption("--stress-scene")

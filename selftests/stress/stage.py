@@ -4,12 +4,13 @@
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from fixtures.bench import Bench
 from fixtures.cgroups import CgroupFactory
 from fixtures.private import PrivateNode
+from fixtures.process import ChildFactory, ChildTimeout
 from fixtures.settling import drain, lost_pages
 from fixtures.tiers import FAR
 from helpers import failing, kmsg
@@ -92,9 +93,14 @@ class Stage:
     """Plays scenes on the machine of `bench`, with the workers that `crew()` gives."""
 
     def __init__(
-        self, bench: Bench, ordinary: list[Node], cgroup: CgroupFactory, crew: Callable[[], Crew]
+        self,
+        bench: Bench,
+        ordinary: list[Node],
+        cgroup: CgroupFactory,
+        child: ChildFactory,
+        crew: Callable[[], Crew],
     ) -> None:
-        self.bench, self.ordinary, self.cgroup, self.crew = bench, ordinary, cgroup, crew
+        self.bench, self.ordinary, self.cgroup, self.child, self.crew = bench, ordinary, cgroup, child, crew
 
     def play(self, scene: Scene) -> Played:
         """One scene from an empty machine to an empty machine."""
@@ -114,6 +120,8 @@ class Stage:
             counted = not any(PARTS[name].uncounted for name in scene.acts)
             if counted and not played.wrong and (broken := account.close()):
                 played.wrong.append(broken)
+            if not played.wrong:
+                played.wrong += self._references(nodes)
             for splat in kmsg.splats(log.read()):
                 if not (world.shaky or world.refuse) or not kmsg.found_in(splat, SHORT):
                     played.wrong.append(f"kernel log: {splat}")
@@ -234,3 +242,18 @@ class Stage:
                     f"{node}: {node.managed_pages()} pages are managed, {node.size // PAGE_SIZE} were plugged"
                 )
         return wrong
+
+    def _references(self, nodes: list[PrivateNode]) -> list[str]:
+        """Nobody has a reference to the ops any more: who clears them waits for all that are left, and would
+        do so for ever. A child, for that reason; what it has closed is closed."""
+
+        def clear() -> None:
+            for node in nodes:
+                with suppress(OSError):  # EINVAL: its actors have closed it
+                    node.clear_ops()
+
+        try:
+            self.child(clear, timeout=STILL)
+        except ChildTimeout as waits:
+            return [f"clear_ops() waits for a reference that nobody has: {waits}"]
+        return []
