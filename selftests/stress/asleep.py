@@ -53,6 +53,8 @@ def _line(pid: int, seconds: float) -> str:
     with suppress(OSError):
         where = paths.read_text(paths.PROC / str(pid) / "wchan").strip("\0\n ") or where
     with suppress(OSError):  # for root only, and with CONFIG_STACKTRACE
+        # [<0>] pnt_ioctl+0x7a/0xe0 [pnode_test]
         frames = paths.read_text(paths.PROC / str(pid) / "stack").split(os.linesep)
-        where = " < ".join(frame.rpartition(" ")[2] for frame in frames[:_FRAMES] if frame) or where
+        words = [frame.split() for frame in frames[:_FRAMES]]
+        where = " < ".join(frame[1] for frame in words if len(frame) > 1) or where
     return f"process {pid} has slept for {seconds:.0f} s where nothing wakes it: {where}"
