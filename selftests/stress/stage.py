@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The conductor: sets a scene up, has the crew play it, looks on meanwhile, and says what was wrong."""
 
+import errno
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from fixtures.bench import Bench
@@ -40,6 +41,8 @@ LOOK = 0.25
 ATTEMPTS = 8
 #: Seconds until everything has come home after a scene.
 HOME = 10.0
+#: Of clear_ops() on a node that the actors have closed, or unplugged.
+CLOSED = (errno.EINVAL, errno.ENODEV)
 REGISTERING = "__register_one_node"
 #: May say that a page cannot be had, wherever it is asked.
 ALLOCATING = "should_fail_alloc_page"
@@ -249,8 +252,11 @@ class Stage:
 
         def clear() -> None:
             for node in nodes:
-                with suppress(OSError):  # EINVAL: its actors have closed it
+                try:
                     node.clear_ops()
+                except OSError as error:
+                    if error.errno not in CLOSED:
+                        raise
 
         try:
             self.child(clear, timeout=STILL)
