@@ -21,6 +21,8 @@ FOREIGN = re.compile(
     r"(ARCH|CROSS_COMPILE|MAKEFLAGS|MAKELEVEL|MFLAGS|LOCALVERSION|KBUILD_\w+|KCFLAGS|CC|LD|V|O|W)"
 )
 
+COMPILE = Path(__file__).with_name("compile")
+
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a build: the user's without what would change the result."""
@@ -29,12 +31,15 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     # The same object for the same source, wherever the cache's directories are.
     env.setdefault("CCACHE_BASEDIR", str(cache_dir()))
     env.setdefault("CCACHE_NOHASHDIR", "1")
+    # Hundreds of headers are looked at for each object: once is enough.
+    env.setdefault("CCACHE_INODECACHE", "1")
     return env | dict(extra or {})
 
 
 def compiler_words() -> list[str]:
-    """Return make's CC argument: through ccache when it is there."""
-    return ["CC=ccache gcc", "HOSTCC=ccache gcc"] if shutil.which("ccache") else []
+    """Return make's CC arguments: through ccache when it is there, and make can be told (it splits words)."""
+    usable = shutil.which("ccache") and re.fullmatch(r"[\w/.+-]+", str(COMPILE))
+    return [f"CC={COMPILE}", f"HOSTCC={COMPILE}"] if usable else []
 
 
 def make(
