@@ -83,7 +83,12 @@ class Told(Sequence[pytest.Item]):
             self._nodes(self._session.config.rootpath / file)
 
     def _collect(self, file: str) -> None:
-        """Collect a file, and have the plugins do with its tests what they do."""
+        """Collect a file, and have the plugins do with its tests what they do.
+
+        They are put out of the collector's sight, since all are there for good. Garbage goes first: a failure
+        that was expected is a cycle with the variables of its test, which would stay as well.
+        """
+        gc.collect()
         session = self._session
         items = [
             item for node in self._nodes(session.config.rootpath / file) for item in session.genitems(node)

@@ -49,6 +49,11 @@ FILES = {
     "b/test_hooks.py": "def test_h(request): assert ('here', 'a') not in request.node.user_properties\n",
     "a/test_hooks.py": "def test_h(request): assert ('here', 'a') in request.node.user_properties\n",
     "b/test_unasked.py": "open(__file__ + '.imported', 'w').close()\ndef test_u(): pass\n",
+    "b/test_leaves.py": (
+        "import sys, weakref\nclass Cycle: pass\n"
+        "def test_l():\n    one = Cycle(); one.itself = one; sys.left = weakref.ref(one)\n"
+    ),
+    "b/test_left.py": "import gc, sys\ndef test_n():\n    gc.collect()\n    assert sys.left() is None\n",
 }
 
 
@@ -98,6 +103,12 @@ def test_hooks_of_a_folder_are_for_its_tests(tmp_path: Path) -> None:
     """Also when it has become known after another folder's first test."""
     ids = ["b/test_hooks.py::test_h", "a/test_hooks.py::test_h", "b/test_hooks.py::test_h"]
     assert run(tmp_path, *ids[:2]) == run(tmp_path, *ids[1:]) == dict.fromkeys(ids, "PASSED")
+
+
+def test_what_a_test_leaves_is_not_kept(tmp_path: Path) -> None:
+    """The file of the last one is collected when the first has run."""
+    ids = ["b/test_leaves.py::test_l", "a/test_one.py::test_x", "b/test_left.py::test_n"]
+    assert run(tmp_path, *ids) == dict.fromkeys(ids, "PASSED")
 
 
 @pytest.mark.parametrize("wrong", ["a/test_one.py::test_no", "b/test_broken.py::test_b", "c/test_no.py::t"])
