@@ -5,8 +5,8 @@ Source: mm/vmstat.c. Counts are pages.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from helpers import paths
 
@@ -49,12 +49,12 @@ class Zone:
     spanned: int
     start_pfn: int
     watermarks: Watermarks
-    pcp: tuple[int, ...] = ()  # free pages on each online CPU's list
+    pcp: Mapping[int, int] = field(default_factory=dict)  # free pages on the list of each online CPU
 
     @property
     def all_free(self) -> int:
         """Pages nobody uses: in the buddy lists and on the per-CPU lists."""
-        return self.free + sum(self.pcp)
+        return self.free + sum(self.pcp.values())
 
     def spans(self, pfn: int) -> bool:
         """The zone's extent covers the frame. It may have holes, and zones may overlap."""
@@ -65,7 +65,8 @@ def parse_zoneinfo(text: str) -> Iterator[Zone]:
     """Zones of /proc/zoneinfo, empty ones included."""
     head: tuple[int, str] | None = None
     values: dict[str, int] = {}
-    pcp: list[int] = []
+    pcp: dict[int, int] = {}
+    cpu = -1
     in_pagesets = False
 
     def done() -> Iterator[Zone]:
@@ -83,22 +84,24 @@ def parse_zoneinfo(text: str) -> Iterator[Zone]:
             watermarks=Watermarks(
                 get("min", 0), get("low", 0), get("high", 0), get("promo", 0), get("boost", 0)
             ),
-            pcp=tuple(pcp),
+            pcp=pcp,
         )
 
     for line in text.splitlines():
         match = _ZONE_LINE.match(line)
         if match:
             yield from done()
-            head, values, pcp, in_pagesets = (int(match[1]), match[2]), {}, [], False
+            head, values, pcp, in_pagesets = (int(match[1]), match[2]), {}, {}, False
             continue
         words = line.split()
         if words[:1] == ["pagesets"]:
             in_pagesets = True
         elif words[:2] == ["pages", "free"]:
             values["free"] = int(words[2])
+        elif len(words) == 2 and words[0] == "cpu:" and in_pagesets:
+            cpu = int(words[1])
         elif len(words) == 2 and words[0] == "count:" and in_pagesets:
-            pcp.append(int(words[1]))
+            pcp[cpu] = int(words[1])
         elif len(words) == 2 and (not in_pagesets or words[0] == "start_pfn:") and words[1].isdigit():
             # The first of a name wins: per-zone statistics further down repeat none of ours.
             values.setdefault(words[0], int(words[1]))

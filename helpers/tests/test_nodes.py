@@ -111,12 +111,12 @@ def test_zoneinfo():
     assert (normal.nid, normal.name) == (0, "Normal")
     assert (normal.free, normal.present, normal.managed, normal.spanned) == (1000, 60000, 59000, 65536)
     assert normal.watermarks == Watermarks(min=10, low=20, high=30, promo=40, boost=7)
-    assert normal.pcp == (11, 22)
+    assert normal.pcp == {0: 11, 1: 22}
     assert normal.all_free == 1033
     assert normal.start_pfn == 1048576
     assert normal.spans(1048576)
     assert not normal.spans(1048576 + 65536)
-    assert (empty.all_free, empty.pcp) == (0, ())
+    assert (empty.all_free, empty.pcp) == (0, {})
     assert movable.all_free == 32768
 
 
