@@ -18,11 +18,13 @@ from helpers.knobs import Knobs, setting
 from helpers.outcome import outcome
 
 __all__ = [
+    "SECTIONS_WARNING",
     "Attempt",
     "Failing",
     "available",
     "by_function",
     "failing",
+    "has_function",
     "sparing",
     "stack_filter",
     "symbol_range",
@@ -40,6 +42,8 @@ _SETTINGS = (
     ("failslab/verbose", 0),
     ("fail_page_alloc/verbose", 0),
 )
+#: x86 warns by itself, once, when the sections of a range cannot be made, whoever adds it.
+SECTIONS_WARNING = r"WARNING: .*init_64\.c:\d+ add_pages\+"
 _SITES = ("failslab", "fail_page_alloc")
 _DEPTH = 32
 
@@ -129,6 +133,15 @@ def symbol_range(name: str) -> tuple[int, int]:
     if start is None:
         raise LookupError(f"/proc/kallsyms has no function {name}")
     return start, next(address for address, _symbol in table if address > start)
+
+
+def has_function(name: str) -> bool:
+    """Whether the kernel proper has a function of that name."""
+    try:
+        symbol_range(name)
+    except LookupError:
+        return False
+    return True
 
 
 @contextmanager

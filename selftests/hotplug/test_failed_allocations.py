@@ -30,9 +30,8 @@ MOST = 3000  # allocations of one call; a plug of a block has some hundreds
 CLEAN = {"ENOMEM", "EEXIST"}
 REGISTERING = "__register_one_node"
 Record = Callable[[str, object], None]
-#: x86 warns by itself, once, when the sections of a range cannot be made, whoever adds it.
 sections_warning = allow_splat(
-    r"WARNING: .*init_64\.c:\d+ add_pages\+", reason="the WARN_ON_ONCE of add_pages(), not of the series"
+    refusals.SECTIONS_WARNING, reason="the WARN_ON_ONCE of add_pages(), not of the series"
 )
 
 

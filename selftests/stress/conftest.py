@@ -17,10 +17,9 @@ from fixtures.races import TRYING
 from helpers import failing
 from helpers.nodes import Node
 from helpers.stress import REQUIREMENTS
-from selftests.stress.acts import PARTS
 from selftests.stress.crew import Crew
 from selftests.stress.scene import SIZE, Scene, draw, parse
-from selftests.stress.stage import SHORT, Played, Stage
+from selftests.stress.stage import Played, Stage, expected
 
 #: `play("STR-01", "unplug: unplug ok") -> Played`: the scene of that requirement; AssertionError with all
 #: that was wrong, or when one of these things did not happen (Played.did).
@@ -70,10 +69,8 @@ def play(
             pytest.skip("needs FAILSLAB, FAIL_PAGE_ALLOC and FAULT_INJECTION_DEBUG_FS")
         if len(bench.claim()) < 2:
             pytest.skip("needs another claimable range")
-        if any(PARTS[name].shaky for name in scene.acts) or scene.refuse:
-            request.node.add_marker(
-                allow_splat(SHORT, reason="a node that is full or going has no page to give")
-            )
+        for expression, reason in expected(scene).items():
+            request.node.add_marker(allow_splat(expression, reason=reason))
         crew()  # its start is no part of the race
         config.stash[RACING] = time.monotonic()
         played = stage.play(scene)

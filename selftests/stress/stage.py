@@ -33,7 +33,7 @@ from selftests.stress.scene import Scene, smaller
 from selftests.stress.watch import Account, Sampler, bad_frames, strangers
 from selftests.stress.world import Extent, World
 
-__all__ = ["SHORT", "Played", "Stage"]
+__all__ = ["Played", "Stage", "expected"]
 
 #: Seconds between two looks at workers and nodes.
 LOOK = 0.25
@@ -46,8 +46,19 @@ CLOSED = (errno.EINVAL, errno.ENODEV)
 REGISTERING = "__register_one_node"
 #: May say that a page cannot be had, wherever it is asked.
 ALLOCATING = "should_fail_alloc_page"
-#: What the kernel says of a call that got no page although it wanted one; not where it has to get one.
-SHORT = "page allocation failure: order:"
+#: KASAN's answer to memory that comes online and of which it gets no shadow is NOTIFY_BAD: EPERM.
+SHADOWING = "kasan_mem_notifier"
+
+
+def expected(scene: Scene) -> dict[str, str]:
+    """What the kernel may say in a scene: a regular expression, and why."""
+    found = {}
+    if scene.refuse or any(PARTS[name].shaky for name in scene.acts):
+        # Of a call that got no page although it wanted one; not where it has to get one.
+        found["page allocation failure: order:"] = "a node that is full or going has no page to give"
+    if scene.refuse:
+        found[failing.SECTIONS_WARNING] = "the WARN_ON_ONCE of add_pages(), not of the series"
+    return found
 
 
 @dataclass
@@ -126,7 +137,7 @@ class Stage:
             if not played.wrong:
                 played.wrong += self._references(nodes)
             for splat in kmsg.splats(log.read()):
-                if not (world.shaky or world.refuse) or not kmsg.found_in(splat, SHORT):
+                if not any(kmsg.found_in(splat, expression) for expression in expected(scene)):
                     played.wrong.append(f"kernel log: {splat}")
         return played
 
@@ -170,7 +181,7 @@ class Stage:
         world = World(
             nodes, int(scene.flags & ~Ops.DEMOTION) if extent else int(scene.flags), extent, group.path,
             *(any(getattr(part, name) for part in parts) for name in ("shaky", "deadly", "spreads")),
-            refuse=scene.refuse,
+            refuse=scene.refuse, shadowed=scene.refuse and failing.has_function(SHADOWING),
         )  # fmt: skip
         return world, plugged
 

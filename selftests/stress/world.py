@@ -23,7 +23,7 @@ class World:
 
     shaky: nodes or flags change under the actors, so calls may fail that else may not. deadly: a life may be
     killed, whatever it does. spreads: memory goes to P that nobody bound to it. refuse: allocations of the
-    actors' calls fail, by chance.
+    actors' calls fail, by chance. shadowed: memory that comes online needs a shadow for KASAN.
     """
 
     nodes: dict[str, int]
@@ -34,3 +34,4 @@ class World:
     deadly: bool = False
     spreads: bool = False
     refuse: bool = False
+    shadowed: bool = False
