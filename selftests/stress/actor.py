@@ -5,7 +5,6 @@ import os
 import random
 import select
 import time
-from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
@@ -20,6 +19,7 @@ from helpers.residency import frames, residency_of
 from helpers.testmod import Callback, TestModule
 from helpers.testmod import Mode as CallbackMode
 from selftests.stress.owned import Owned, Owner
+from selftests.stress.tally import Tally
 from selftests.stress.world import World
 
 __all__ = ["HUGE", "REFUSED_ONE", "Actor", "Unexpected"]
@@ -44,12 +44,19 @@ class Actor:
     """One life of an act."""
 
     def __init__(
-        self, name: str, place: int, life: int, seed: int, until: float, world: World, module: TestModule
+        self,
+        name: str,
+        place: int,
+        life: int,
+        seed: int,
+        until: float,
+        world: World,
+        module: TestModule,
+        calls: Tally,
     ) -> None:
-        self.name, self.world, self.module, self.until = name, world, module, until
+        self.name, self.world, self.module, self.until, self.calls = name, world, module, until, calls
         self.place, self.life = place, life
         self.rng = random.Random(f"{seed}/{place}/{life}")
-        self.calls: Counter[str] = Counter()
         self._failing, self._mappings = Failing(), 0
         self.private = [world.nodes[letter] for letter in "PQ" if letter in world.nodes]
 
@@ -87,10 +94,10 @@ class Actor:
                 self.rng.randint(1, DEEPEST), lambda: self._tried(call, *args, **options)
             )
             seen, refused = attempt.outcome, attempt.hit
-            self.calls[REFUSED_ONE] += refused
+            self.calls.add(REFUSED_ONE, refused)
         else:
             seen = outcome(call, *args, **options)
-        self.calls[f"{name} {seen}"] += 1
+        self.calls.add(f"{name} {seen}")
         may = {OK, *allowed, *(SHAKY if self.world.shaky else ()), *(REFUSED if refused else ())}
         if seen not in may:
             raise Unexpected(f"{name}: {seen}, not one of {', '.join(sorted(may))}")

@@ -17,6 +17,7 @@ from helpers.pace import scaled
 from helpers.testmod import TestModule
 from selftests.stress.actor import Actor
 from selftests.stress.acts import PARTS
+from selftests.stress.tally import Tally
 from selftests.stress.world import World
 
 __all__ = ["LINGER", "Act", "Told", "play"]
@@ -69,9 +70,12 @@ def _live(act: Act, told: Told, children: ChildFactory, mortal: bool) -> None:
     group = Cgroup(act.world.group) if act.world.group else None
     seconds = (max(act.until - time.monotonic(), 0) + scaled(LINGER)) / scaled(1)
     number = told.lives.total()
-    worker = children.start(_life, act, number, timeout=seconds, cgroup=group, oom_score_adj=_score(act))
+    tally = Tally()
+    worker = children.start(
+        _life, act, number, tally, timeout=seconds, cgroup=group, oom_score_adj=_score(act)
+    )
     try:
-        told.calls += worker.finish()
+        worker.finish()
         told.lives["done"] += 1
     except ChildDied as death:
         how = death.signal.name if death.signal else f"status {death.status}"
@@ -86,20 +90,22 @@ def _live(act: Act, told: Told, children: ChildFactory, mortal: bool) -> None:
     except Exception as error:
         told.lives["failed"] += 1
         told.wrong.append(_text(act, error))
+    finally:
+        told.calls += tally.read()
+        tally.close()
 
 
 def _score(act: Act) -> int:
     return 1000 if PARTS[act.name].greedy else 0
 
 
-def _life(act: Act, number: int) -> "Counter[str]":
+def _life(act: Act, number: int, calls: Tally) -> None:
     part = PARTS[act.name]
     with TestModule.open() as module:
-        actor = Actor(act.name, act.place, number, act.seed, act.until, act.world, module)
+        actor = Actor(act.name, act.place, number, act.seed, act.until, act.world, module, calls)
         part.play(actor)
         if not act.world.spreads:
             actor.look_for_strangers()
-    return actor.calls
 
 
 def _text(act: Act, error: BaseException) -> str:
