@@ -5,9 +5,9 @@ from helpers.cgroup import Cgroup
 from selftests.stress.actor import Actor
 
 PAGES = 16
-MEMS = ("DEPQ", "DE", "DEP", "DEQ")
-#: Without D or E: all that the tasks have on it moves as well, thousands of pages. One flip of so many.
-ELSEWHERE, RARELY = ("DP", "P", "E", "EPQ", "D", "DQ"), 4
+MEMS = ("DEPQ", "DE", "DEP", "DEQ", "DP", "DQ", "D")
+#: Without D: all that the tasks have moves, thousands of pages that they share. One flip of so many.
+AWAY, RARELY = ("P", "E", "EPQ"), 16
 
 
 def play(me: Actor) -> None:
@@ -17,7 +17,7 @@ def play(me: Actor) -> None:
         while me.going():
             with me.bound(PAGES, "P") as memory:
                 for _flip in range(4):
-                    letters = me.rng.choice(ELSEWHERE if me.chance(RARELY) else MEMS)
+                    letters = me.rng.choice(AWAY if me.chance(RARELY) else MEMS)
                     mems = [me.world.nodes[letter] for letter in letters if letter in me.world.nodes]
                     me.do("cpuset", group.set_mems, mems)
                     memory.check()
