@@ -85,9 +85,18 @@ class Actor:
     # --- calls ---------------------------------------------------------------------------
 
     def do(
-        self, name: str, call: Callable[..., Any], *args: Any, allowed: Collection[str] = (), **options: Any
+        self,
+        name: str,
+        call: Callable[..., Any],
+        *args: Any,
+        allowed: Collection[str] = (),
+        when_refused: Collection[str] = (),
+        **options: Any,
     ) -> str:
-        """The call's outcome, which is counted. Unexpected when it is an errno that it must not have."""
+        """The call's outcome, which is counted. Unexpected when it is an errno that it must not have.
+
+        when_refused: errnos that it may have beside `allowed` when one of its allocations was refused.
+        """
         refused = False
         if self.world.refuse and self.rng.randrange(10) < REFUSALS:
             attempt = self._failing.once(
@@ -98,7 +107,12 @@ class Actor:
         else:
             seen = outcome(call, *args, **options)
         self.calls.add(f"{name} {seen}")
-        may = {OK, *allowed, *(SHAKY if self.world.shaky else ()), *(REFUSED if refused else ())}
+        may = {
+            OK,
+            *allowed,
+            *(SHAKY if self.world.shaky else ()),
+            *((*REFUSED, *when_refused) if refused else ()),
+        }
         if seen not in may:
             raise Unexpected(f"{name}: {seen}, not one of {', '.join(sorted(may))}")
         return seen

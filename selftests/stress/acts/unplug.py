@@ -14,7 +14,7 @@ PATIENCE = 2.0
 #: Errnos of an unplug that others are in the way of, or its own signal.
 LATER = ("EBUSY", "EINTR", "EAGAIN", "ENOMEM")
 #: Of memory for which KASAN gets no shadow when it comes online: its notifier knows no errno.
-UNSHADOWED = frozenset({"EPERM"})
+UNSHADOWED = ("EPERM",)
 #: Seconds until a thread that was stopped has left the process table.
 ENDED = 3.0
 #: Seconds until the last unplug has to succeed: the others are gone by then.
@@ -25,11 +25,10 @@ def play(me: Actor) -> None:
     extent = me.world.extent
     assert extent is not None
     signal.signal(signal.SIGALRM, lambda *_: None)
-    refused = REFUSED if me.world.refuse else frozenset()
-    if me.world.shadowed:
-        refused |= UNSHADOWED
+    refused = REFUSED if me.world.refuse else ()
+    shadow = UNSHADOWED if me.world.shadowed else ()
     while me.going():
-        if me.do("plug", _plug, me, allowed=refused) != OK:
+        if me.do("plug", _plug, me, allowed=refused, when_refused=shadow) != OK:
             continue
         me.slow_owner(extent.nid)
         me.pause(me.rng.uniform(0, 0.4))
