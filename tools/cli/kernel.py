@@ -90,9 +90,9 @@ def execute(args: argparse.Namespace) -> int:
     elif args.action == "variants":
         return try_variants(args.name, args.jobs)
     else:
+        if bool(args.hash) == args.all:
+            raise UserError("kernel rm: name kernels, or --all and none")
         names = [kernel.hash for kernel in cache.kernels()] if args.all else args.hash
-        if not names and not args.all:
-            raise UserError("kernel rm: name a kernel, or --all")
         with for_terminal() as progress, cache.locked(progress):
             for name in names:
                 print(f"removed {cache.remove(name)}", file=sys.stderr)

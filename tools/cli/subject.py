@@ -81,7 +81,7 @@ def reference(kind: Flavour) -> Subject:
 def cached(image_sha256: str) -> Subject | None:
     """Return the reference kernel with this image, None when the cache has none."""
     for built in cache.kernels():
-        if built.meta.image_sha256 == image_sha256:
+        if built.meta.image_sha256 == image_sha256 and cache.hold(built):
             found = image.inspect(built.image)
             kind = built.meta.flavour
             return Subject(

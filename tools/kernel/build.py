@@ -29,7 +29,8 @@ UNFINISHED = ".pnode-unfinished"
 def reference(
     progress: Progress, archive: Path | None = None, jobs: int | None = None, kind: Flavour | None = None
 ) -> BuiltKernel:
-    """Return the reference kernel, built when the cache has none of the same input.
+    """Return the reference kernel, built when the cache has none of the same input. It stays there until this
+    process ends.
 
     `archive` is a kernel source package to use instead of the one found; `jobs` defaults to the cores, `kind`
     to the default flavour.
@@ -43,14 +44,16 @@ def reference(
     tree = None if archive else source.unpacked(plan.package)
     if tree:
         built = cache.find(recipe.kernel_hash(tree.version, patches, wanted, cc, plan))
-        if built:
+        if built and cache.hold(built):
             return built
     require_space(cache_dir(), plan.disk_gib)
     with cache.locked(progress):
         cache.clean_leftovers()
         tree = source.obtain(plan.package, progress, archive)
         name = recipe.kernel_hash(tree.version, patches, wanted, cc, plan)
-        return cache.find(name) or build(name, tree, patches, wanted, cc, plan, progress, jobs, kind.name)
+        built = cache.find(name) or build(name, tree, patches, wanted, cc, plan, progress, jobs, kind.name)
+        cache.hold(built)  # nothing is removed while the lock of the cache is held
+        return built
 
 
 def require_space(directory: Path, gib: int) -> None:

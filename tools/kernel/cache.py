@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Built kernels on disk: found by hash, listed, removed. Nothing incomplete ever has its final name."""
 
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -82,17 +84,53 @@ def kernels() -> list[BuiltKernel]:
     return sorted(found, key=lambda kernel: kernel.meta.built, reverse=True)
 
 
+def hold(kernel: BuiltKernel) -> bool:
+    """Keep a kernel in the cache until this process ends: its guests boot it at any time. False when it is
+    being removed, or has been."""
+    try:
+        held = os.open(kernel.image.parent / META, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)  # the descriptor stays open: gone with the process
+    except BlockingIOError:
+        os.close(held)
+        return False
+    except OSError:  # a file system without locks: then nobody looks
+        pass
+    return True
+
+
 def remove(name: str) -> Path:
-    """Remove the kernel whose hash begins with `name`. Raises UserError when it is not exactly one."""
+    """Remove the kernel whose hash begins with `name`. Raises UserError when it is not exactly one, or in
+    use."""
     matches = [path for path in home().iterdir() if path.is_dir() and path.name.startswith(name)]
     if name.startswith(".") or not name or not matches:
         raise UserError(f"no kernel {name!r} in {home()}; see pnode kernel list")
     if len(matches) > 1:
         raise UserError(f"{name!r} is the beginning of {len(matches)} kernels; give more of the hash")
     doomed = home() / f".removing-{matches[0].name}"
-    matches[0].rename(doomed)  # at once: an interrupted removal leaves no half kernel
-    shutil.rmtree(doomed)
+    with _unused(matches[0]):
+        matches[0].rename(doomed)  # at once: an interrupted removal leaves no half kernel
+        shutil.rmtree(doomed)
     return matches[0]
+
+
+@contextmanager
+def _unused(directory: Path) -> Iterator[None]:
+    """Nobody holds the kernel, nor can from now on. Raises UserError."""
+    with ExitStack() as stack:
+        with suppress(FileNotFoundError):  # not a whole one: nobody can use it
+            meta = stack.enter_context(open(directory / META))
+            try:
+                fcntl.flock(meta, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"kernel {directory.name} is in use by another pnode; wait for its end"
+                ) from None
+            except OSError:  # as in hold()
+                pass
+        yield
 
 
 @contextmanager

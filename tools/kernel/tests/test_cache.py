@@ -66,6 +66,26 @@ def test_removal() -> None:
             cache.remove(name)
 
 
+def test_kernel_in_use_stays() -> None:
+    """Locks belong to descriptors, so that one process can play both."""
+    kernel("abc1")
+    found = cache.find("abc1")
+    assert found is not None
+    assert cache.hold(found)
+    assert cache.hold(found), "by any number of users"
+    with pytest.raises(UserError, match="abc1 is in use"):
+        cache.remove("abc1")
+    assert cache.find("abc1") == found
+
+
+def test_removed_kernel_cannot_be_held() -> None:
+    kernel("abc1")
+    found = cache.find("abc1")
+    assert found is not None
+    cache.remove("abc1")
+    assert not cache.hold(found)
+
+
 def test_leftovers_go(home: Path) -> None:
     kernel("abcd")
     for name in (".building-ef01", ".removing-2345"):
