@@ -13,6 +13,7 @@ from tools.certificate.claims import Claim, sort_out
 from tools.errors import UserError
 from tools.report.events import FILE, SCHEMA, Event, Outcome, read
 from tools.report.outcomes import named
+from tools.report.record import meaning
 from tools.report.verdict import RequirementLike, Verdict, as_event, judge
 
 __all__ = ["Allowed", "Evidence", "clean", "load", "refusals"]
@@ -68,9 +69,9 @@ def load(path: Path, catalogue: Iterable[RequirementLike]) -> Evidence:
         raise UserError(f"{path}: {error.strerror}; give the directory of a run") from None
     if sha256 != again:
         raise UserError(f"{path}: is being written; wait until the run has ended")
-    return Evidence(
-        tuple(recording.events), recording.damaged, sha256, judge(recording.events, list(catalogue))
-    )
+    with meaning(path):
+        verdict = judge(recording.events, list(catalogue))
+    return Evidence(tuple(recording.events), recording.damaged, sha256, verdict)
 
 
 def clean(suite: str) -> bool:

@@ -101,6 +101,8 @@ def together(run_dirs: Sequence[Path]) -> Series:
             rows += [Row.from_json(row) for row in told["faults"]]
             seconds, seeds = seconds + told["seconds"], [*seeds, *told["seeds"]]
             stopped = stopped or told["stopped"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{run_dir}: no {FILE} of a series of pnode chaos in it ({error})") from error
+        except OSError as error:
+            raise UserError(f"{run_dir}: no {FILE} of pnode chaos in it ({error.strerror})") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{run_dir / FILE}: no series of pnode chaos ({error})") from error
     return Series(rows, seconds, seeds, stopped)

@@ -2,6 +2,7 @@
 """The parser of all verbs, and types of arguments that several share."""
 
 import argparse
+from pathlib import Path
 from typing import NoReturn
 
 from tools.cli.exits import Exit
@@ -21,3 +22,11 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a number, at least 1")
     return int(text)
+
+
+def file_name(text: str) -> Path:
+    """Parse the name of a file to be written. Raises ArgumentTypeError for what can only be a directory."""
+    path = Path(text)
+    if not path.name:
+        raise argparse.ArgumentTypeError(f"{text!r}: no name of a file")
+    return path

@@ -13,7 +13,7 @@ from tools.cli.version import suite_version
 from tools.doctor import packages
 from tools.errors import UserError
 from tools.kernel import flavour
-from tools.report.events import FILE, read
+from tools.report import record
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,12 +33,11 @@ def execute(args: argparse.Namespace) -> int:
         return measured(args)
     if args.part:
         raise UserError(f"bench {args.run}: --part is for what is measured; a run has its record")
-    record = args.run / FILE
-    if not record.is_file():
-        raise UserError(f"{args.run}: no run, it has no {FILE}; name a directory that `pnode run` has made")
-    found = split.splits(read(record).events)
+    events = record.load(args.run).events
+    with record.meaning(args.run):
+        found = split.splits(events)
     if not found:
-        raise UserError(f"{record}: no topology got as far as its tests, there is nothing to measure")
+        raise UserError(f"{args.run}: no topology got as far as its tests, there is nothing to measure")
     print(json.dumps(text.document(found), indent=1) if args.json else text.render(found).rstrip())
     return Exit.HOLDS
 

@@ -27,6 +27,12 @@ from tools.guest import topology
 from tools.paths import ROOT
 
 STEP = "--step"
+#: What each form does not look at.
+UNUSED = {
+    "step": ("good", "bad", "at", "trust_ends", "drop", "keep"),
+    "at": ("good", "bad", "trust_ends", "drop"),
+    "good": (),
+}
 EPILOG = """\
 Each step builds a commit in an object directory of its own, boots it, and runs the tests of REQ: they pass
 (good), one fails (bad), or nothing can be said: no build, no boot, another dialect, MISS, ERROR (skipped).
@@ -82,6 +88,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     if args.step:
         return one_step(args)
+    refuse_unused(args)
     chosen = [word for word in ("good", "bad", "at") if getattr(args, word)]
     if chosen not in (["good", "bad"], ["at"]):
         raise UserError("bisect: give --good and --bad, or --at, or --step")
@@ -89,6 +96,14 @@ def execute(args: argparse.Namespace) -> int:
     source = open_tree(args.tree)
     job = prepare(args)
     return one_commit(args, source, job) if args.at else whole(args, source, job)
+
+
+def refuse_unused(args: argparse.Namespace) -> None:
+    """Raise UserError for what was asked for and would not be done."""
+    form = "step" if args.step else "at" if args.at else "good"
+    unused = [f"--{name.replace('_', '-')}" for name in UNUSED[form] if getattr(args, name)]
+    if unused:
+        raise UserError(f"bisect with --{form} has no use for {', '.join(unused)}; leave it out")
 
 
 def prepare(args: argparse.Namespace) -> Job:
@@ -110,6 +125,7 @@ def prepare(args: argparse.Namespace) -> Job:
 def one_step(args: argparse.Namespace) -> int:
     """Judge what is checked out. Whatever happens ends with a status that git does not take for a verdict."""
     try:
+        refuse_unused(args)
         source = open_tree(args.tree)
         job = prepare(args)
         found = step.judge(job, source, args.objects or workspace.find(source, "step", ()).home)

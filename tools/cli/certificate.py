@@ -13,6 +13,7 @@ from typing import Any
 from tools import certificate
 from tools.certificate import evidence, profile, statement, waivers
 from tools.certificate.summary import summary
+from tools.cli.arguments import file_name
 from tools.cli.exits import Exit
 from tools.cli.list import load_catalogue
 from tools.errors import UserError
@@ -25,9 +26,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, nargs="?", metavar="RUN", help="directory of a finished run")
     parser.add_argument("--key", type=Path, metavar="FILE", help="private ed25519 key (PEM) to sign with")
     parser.add_argument(
-        "--new-key", type=Path, metavar="FILE", help="only make a pair of keys: FILE and FILE.pub"
+        "--new-key", type=file_name, metavar="FILE", help="only make a pair of keys: FILE and FILE.pub"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help=f"the certificate (default: RUN/{NAME})")
+    parser.add_argument(
+        "--out", type=file_name, metavar="FILE", help=f"the certificate (default: RUN/{NAME})"
+    )
     parser.add_argument(
         "--waivers", type=Path, metavar="FILE", help="TOML: requirements that may deviate, until when and why"
     )

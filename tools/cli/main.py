@@ -63,7 +63,8 @@ def top_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("verb", choices=list(VERBS), metavar="VERB", help="one of the verbs below")
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest = parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    rest.required = False  # else its name is in the complaint about a missing verb
     return parser
 
 
@@ -83,11 +84,12 @@ def parse(argv: Sequence[str]) -> tuple[Verb, argparse.Namespace]:
         allow_abbrev=False,
     )
     verb.configure(parser)
-    args = parser.parse_args(top.rest)
-    if "pytest_arguments" in args:
-        args.pytest_arguments = list(argv[end + 1 :])
-    elif end < len(argv):
+    passes_on = parser.get_default("pytest_arguments") is not None
+    if end < len(argv) and not passes_on:
         parser.error("nothing can follow --: only `pnode run` passes arguments on to pytest")
+    args = parser.parse_args(top.rest)
+    if passes_on:
+        args.pytest_arguments = list(argv[end + 1 :])
     return verb, args
 
 
@@ -123,6 +125,9 @@ def main(argv: Sequence[str]) -> int:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             print(f"pnode: {no_space(error)}", file=sys.stderr)
+        elif error.filename is not None and error.errno is not None:
+            code = errno.errorcode.get(error.errno, str(error.errno))
+            print(f"pnode: {os.fspath(error.filename)}: {code} ({error.strerror})", file=sys.stderr)
         else:
             traceback.print_exc()
         return Exit.CANNOT_RUN

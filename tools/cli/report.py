@@ -13,8 +13,9 @@ from tools.errors import UserError
 from tools.faults.matrix import Matrix, recorded
 from tools.kernel import faults as faults_of_kernel
 from tools.known import gather
-from tools.report import finish, readers
-from tools.report.events import FILE, read
+from tools.report import finish, readers, record
+from tools.report.events import FILE
+from tools.report.finishing import verdict_of
 from tools.report.readers.record import SchemaReader
 
 
@@ -42,10 +43,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(args: argparse.Namespace) -> int:
-    if not (args.run / FILE).is_file():
-        raise UserError(f"{args.run}: no {FILE} in it; give the directory of a run")
+    if not args.run.is_dir():
+        raise UserError(f"{args.run}: no directory; give that of a run, such as runs/2026...")
+    events = record.load(args.run).events
     catalogue = load_catalogue()
-    matrix = recorded(read(args.run / FILE).events, args.run, faults_of_kernel.load(catalogue))
+    with record.meaning(args.run / FILE):
+        matrix = recorded(events, args.run, faults_of_kernel.load(catalogue))
+        if matrix is None:
+            verdict_of(events, catalogue)  # before anything is written beside it
     if matrix is not None:
         return of_faults(args, matrix, catalogue)
     if not (args.check or args.reader):

@@ -9,7 +9,8 @@ from tools.cli.exits import Exit
 from tools.errors import UserError
 from tools.guest import picture
 from tools.guest import topology as topologies
-from tools.report.events import FILE, read
+from tools.report import record
+from tools.report.events import FILE
 from tools.report.outcomes import named
 
 
@@ -30,7 +31,7 @@ def execute(args: argparse.Namespace) -> int:
     elif args.what in topologies.names():
         picture.draw(picture.of_topology(topologies.load(args.what)), sys.stdout)
     elif Path(args.what, FILE).is_file():
-        draw_run(Path(args.what, FILE))
+        draw_run(Path(args.what))
     else:
         raise UserError(
             f"{args.what}: neither a topology ({', '.join(topologies.names())}) nor a run with a {FILE}"
@@ -38,12 +39,14 @@ def execute(args: argparse.Namespace) -> int:
     return Exit.HOLDS
 
 
-def draw_run(record: Path) -> None:
+def draw_run(run: Path) -> None:
     """Draw what the first guest of each topology said. Raises UserError when none did."""
     seen = set()
-    for machine in named(read(record).events, "machine"):
-        if machine["topology"] not in seen:
-            seen.add(machine["topology"])
-            picture.draw(picture.of_machine(machine), sys.stdout)
+    for machine in named(record.load(run).events, "machine"):
+        with record.meaning(run):
+            name, drawn = machine["topology"], picture.of_machine(machine)
+        if name not in seen:
+            seen.add(name)
+            picture.draw(drawn, sys.stdout)
     if not seen:
-        raise UserError(f"{record}: no guest has said what it is (an older pnode, or none came up)")
+        raise UserError(f"{run}: no guest has said what it is (an older pnode, or none came up)")

@@ -2,6 +2,7 @@
 """The comparison as a page: one file, no script, nothing from the network."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -65,5 +66,6 @@ def write(path: Path, found: Comparison, also: Collection[str] = ()) -> None:
             draft.replace(path)
     except OSError as error:
         if not direct:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                draft.unlink()
         raise UserError(f"--html {path}: {error.strerror}") from error

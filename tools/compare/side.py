@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tools.errors import UserError
-from tools.report.events import FILE, SCHEMA, Event, Outcome, read
+from tools.report.events import FILE, Event, Outcome
 from tools.report.names import without_round
 from tools.report.outcomes import TestVerdict
+from tools.report.record import load as load_record
+from tools.report.record import meaning
 from tools.report.verdict import RequirementLike, Verdict, judge
 
 #: What joins two runs: topology and node id, without the round of a repeated run.
@@ -112,30 +114,15 @@ def load(label: str, path: Path, catalogue: Mapping[str, RequirementLike]) -> Si
 
     Raises UserError for what is no run, holds no test, or means nothing.
     """
+    recording = load_record(path, f"{label} ")
     record = path / FILE if path.is_dir() else path
-    if not path.exists():
-        raise UserError(f"{label} {path}: no such run; give the directory of a run, such as runs/2026...")
-    if not record.is_file():
-        raise UserError(f"{label} {path}: no {FILE} in it, so it is not the directory of a run")
-    try:
-        recording = read(record)
-    except OSError as error:
-        raise UserError(f"{label} {record}: {error.strerror}") from error
     events = recording.events
-    if not events:
-        what = "empty" if not recording.damaged else "not the record of a run"
-        raise UserError(f"{label} {record}: {what}; give the directory of a run or its {FILE}")
     start: Event = next((event for event in events if event["event"] == "run-start"), {})
     _check(label, record, events, start)
     return Side(label, path, events, _judged(label, record, events, catalogue), recording.damaged)
 
 
 def _check(label: str, record: Path, events: Sequence[Event], start: Event) -> None:
-    schema = start.get("schema", SCHEMA)
-    if schema != SCHEMA:
-        raise UserError(
-            f"{label} {record}: events of version {schema}, this pnode reads {SCHEMA}; use its own"
-        )
     if any(event["event"] == "faults" for event in events) or list(start.get("argv") or ())[:1] == ["faults"]:
         raise UserError(
             f"{label} {record}: a run of pnode faults, on a kernel broken on purpose; give others"
@@ -145,12 +132,8 @@ def _check(label: str, record: Path, events: Sequence[Event], start: Event) -> N
 def _judged(
     label: str, record: Path, events: Sequence[Event], catalogue: Mapping[str, RequirementLike]
 ) -> Verdict:
-    try:
+    with meaning(record, f"{label} "):
         verdict = judge(events, catalogue.values())
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{label} {record}: not the record of a run: {type(error).__name__}: {error}"
-        ) from error
     problem = next((event for event in verdict.problems if event.get("kind") in _WORTHLESS), None)
     if problem is not None:
         raise UserError(f"{label} {record}: that run could not judge its kernel: {problem.get('message')}")

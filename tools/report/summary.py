@@ -259,12 +259,13 @@ def _conclusion(verdict: Verdict) -> str:
     unable = f"could not run{': no test was selected' if unexplained else ''}"
     if verdict.tests and verdict.stale:
         unable = "nothing deviates that is not known, but exceptions have outlived their reason (above)"
+    missing = "the record has lost its beginning" if verdict.headless else "planned tests have no result"
     holds = "holds, or deviates as is known" if known else "holds"
     words = [
         {
             HOLDS: f"every must requirement that was tested {holds}",
             DEVIATES: f"deviation: {', '.join(deviating) or _outside(verdict)}",
-            INCOMPLETE: "incomplete: no must deviates, but planned tests have no result",
+            INCOMPLETE: f"incomplete: no must deviates, but {missing}",
         }.get(verdict.exit, unable)
     ]
     if known:

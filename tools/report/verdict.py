@@ -132,6 +132,7 @@ class Verdict:
     entries: tuple[Entry, ...] = ()  # exceptions that were given
     stale: tuple[str, ...] = ()  # what is said of those that have outlived their reason
     resumed: int = 0  # times that the run was taken up again
+    headless: bool = False  # the record has lost its beginning, so that nobody knows what was planned
 
     @property
     def counts(self) -> Tally:
@@ -190,6 +191,7 @@ def judge(
     tests = tuple(tests_of(found, plans, lambda test: recognise(test, entries, run)))
     requirements = tuple(_requirements(tests, topologies, catalogue, str(run.get("dialect") or "")))
     unplanned = tuple(name for name in topologies if name not in plans)
+    headless = not run or any(event["topology"] not in plans for event in named(found, "test"))
     parts = _parts(found)
     verdict = Verdict(
         run,
@@ -204,6 +206,7 @@ def judge(
         entries,
         tuple(stale(entries, tests, found, run)),
         len(parts) - 1,
+        headless,
     )
     object.__setattr__(verdict, "exit", _exit(verdict))
     return verdict
@@ -270,7 +273,7 @@ def _exit(verdict: Verdict) -> int:
     bad = [test for test in verdict.tests if test.outcome in DEVIATIONS]
     if any(verdict.level(test) == "must" for test in bad):
         return DEVIATES
-    if verdict.unplanned or verdict.counts.of(Outcome.MISS):
+    if verdict.unplanned or verdict.headless or verdict.counts.of(Outcome.MISS):
         return INCOMPLETE
     return UNABLE if verdict.stale else HOLDS
 

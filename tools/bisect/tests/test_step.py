@@ -235,6 +235,7 @@ def test_record_survives_a_line_cut_short(tmp_path: Path) -> None:
 
 def test_requirement_of_level_should_deviates_as_well() -> None:
     events = [
+        {"event": "run-start", "topologies": ["fast"]},
         {"event": "plan", "topology": "fast", "tests": ["a"], "requirements": {"a": ["DSC-12"]}},
         result("FAIL", requirement="DSC-12"),
     ]
@@ -260,7 +261,9 @@ def test_nothing_but_a_verdict_ends_below_128(
 
     monkeypatch.setattr(bisect, "prepare", lambda args: JOB)
     monkeypatch.setattr(bisect.step, "judge", judge_nothing)
-    args = argparse.Namespace(tree=clone.path, objects=None, record=None)
+    parser = argparse.ArgumentParser()
+    bisect.configure(parser)
+    args = parser.parse_args(["ISO-02", "--step", "--tree", str(clone.path)])
     assert bisect.one_step(args) == status >= 128
 
 

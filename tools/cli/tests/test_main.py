@@ -39,6 +39,7 @@ def verb(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         (KeyboardInterrupt(), Exit.INCOMPLETE, "pnode: interrupted\n"),
         (OSError(errno.ENOSPC, "x", "/a/b/c"), Exit.CANNOT_RUN, "pnode: no space left in /a/b (ENOSPC)"),
         (OSError(errno.EDQUOT, "x"), Exit.CANNOT_RUN, "pnode: no space left in the disk (EDQUOT)"),
+        (OSError(errno.EIO, "no good", "/a/b"), Exit.CANNOT_RUN, "pnode: /a/b: EIO (no good)\n"),
         (OSError(errno.EIO, "x"), Exit.CANNOT_RUN, "Traceback"),
         (ValueError("bug"), Exit.CANNOT_RUN, "Traceback"),
     ],
@@ -106,3 +107,42 @@ def test_entry_point_from_another_directory(tmp_path: os.PathLike[str]) -> None:
     done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0
     assert "usage: pnode" in done.stdout
+
+
+def test_a_missing_verb_is_all_that_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.parse([])
+    assert ended.value.code == Exit.CANNOT_RUN
+    assert "required: VERB (see" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["report", "--", "RUN"], "nothing can follow --"),
+        (["certify", "--new-key", ""], "'': no name of a file"),
+        (["certify", "RUN", "--key", "K", "--out", ""], "'': no name of a file"),
+    ],
+)
+def test_words_that_cannot_be_meant(
+    capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.parse(words)
+    assert ended.value.code == Exit.CANNOT_RUN
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "complaint"),
+    [
+        (["--at", "C", "--drop"], 2, "--at has no use for --drop"),
+        (["--at", "C", "--good", "B", "--trust-ends"], 2, "--at has no use for --good, --trust-ends"),
+        (["--step", "--bad", "C"], 255, "--step has no use for --bad"),
+    ],
+)
+def test_bisect_refuses_what_it_would_not_do(
+    capsys: pytest.CaptureFixture[str], words: list[str], status: int, complaint: str
+) -> None:
+    assert cli.main(["bisect", "ISO-02", *words]) == status
+    assert complaint in capsys.readouterr().err

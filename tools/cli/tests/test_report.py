@@ -98,6 +98,35 @@ def test_check_counts_each_reader(
     assert check.independent_readers(tmp_path, ["schema"]) == (check.Counts(1, 0, 1), 0)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty; give the directory of a run"),
+        (b"\x7fELF\0\1\2\n", "not the record of a run; give the directory"),
+        (b'{"event": "run-start", "schema": 99}\n', "events of version 99, this pnode reads 1"),
+        (b'{"event": "test", "outcome": "PASS"}\n', r"not the record of a run of this pnode \(KeyError"),
+    ],
+)
+def test_what_is_no_record_is_left_as_it_is(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "results.jsonl").write_bytes(content)
+    with pytest.raises(UserError, match=reason):
+        report(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["results.jsonl"]
+    assert (tmp_path / "results.jsonl").read_bytes() == content
+
+
+@pytest.mark.parametrize("lost", ["run-start", "plan"])
+def test_a_record_without_its_beginning_is_no_pass(
+    tmp_path: Path, lost: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (GOLDEN / "a-should-deviates.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "results.jsonl").write_text(
+        "".join(line for line in lines if f'"event":"{lost}"' not in line)
+    )
+    assert report(tmp_path) == 3
+    assert "no must deviates, but the record has lost its beginning" in capsys.readouterr().out
+
+
 @pytest.fixture
 def faults_run(tmp_path: Path) -> Path:
     """A run of pnode faults: one fault, survived."""

@@ -27,7 +27,7 @@ def text(found: Events) -> str:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (None, r"no results.jsonl in it, so it is not the directory of a run"),
+        (None, r"no results.jsonl in it; give the directory of a run"),
         ("", "results.jsonl: empty; give"),
         ("<html>\n", "not the record of a run; give"),
         ('[1]\n"x"\n', "not the record of a run; give"),
@@ -41,7 +41,7 @@ def text(found: Events) -> str:
         (text(events(("a", "PASS"), schema=2)), "events of version 2, this pnode reads 1"),
         (text(events(("a", "PASS"), argv=["faults", "--all"])), "a run of pnode faults"),
         (text([*WHOLE, {"event": "faults", "rows": []}]), "a run of pnode faults"),
-        ('{"event": "test", "outcome": "WRONG"}\n', "not the record of a run: "),
+        ('{"event": "test", "outcome": "WRONG"}\n', "not the record of a run of this pnode \\(KeyError"),
     ],
 )
 def test_bad_runs(tmp_path: Path, content: str | None, reason: str) -> None:
