@@ -7,6 +7,7 @@ all of it, and plays it again.
 
 import random
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from helpers.testmod import Ops
 from selftests.stress.acts import PARTS
 
-__all__ = ["SIZE", "Scene", "draw", "parse", "smaller"]
+__all__ = ["SIZE", "Scene", "draw", "own", "parse", "smaller"]
 
 SCENES = Path(__file__).with_name("scenes.toml")
 #: Actors of a scene: more than CPUs, so that each is interrupted in the middle of what it does.
@@ -56,6 +57,13 @@ def draw(requirement: str, seed: int, seconds: float) -> Scene:
     for flag in CHANCE:
         flags |= flag if rng.random() < 0.5 else Ops.NONE
     return Scene(tuple(acts), seed, seconds, flags, bool(row.get("refuse", False)))
+
+
+def own(requirement: str, scene: Scene) -> bool:
+    """Whether a scene has all that the requirement's own scenes always have."""
+    row = tomllib.loads(SCENES.read_text())[requirement]
+    refuse = bool(row.get("refuse", False))
+    return not Counter(row["acts"]) - Counter(scene.acts) and scene.refuse == refuse
 
 
 def parse(text: str) -> Scene:

@@ -4,7 +4,7 @@
 import errno
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -80,6 +80,11 @@ class Played:
             found.update({f"{one.act.name}: ended by {name}": count for name, count in one.lives.items()})
             found["refused"] += one.calls[REFUSED_ONE]
         return +found
+
+    def missing(self, wanted: Iterable[str]) -> list[str]:
+        """What of this did not happen. Of alternatives, "a | b", one is enough."""
+        did = self.did()
+        return [what for what in wanted if not any(did[one] for one in what.split(" | "))]
 
     def go_on(self, more: "Played") -> None:
         """The same scene, played once more."""

@@ -36,6 +36,8 @@ _CARRIED = {
     "--flavour": True,
     "--repeat": True,
     "--seed": True,
+    "--stress-seconds": True,
+    "--stress-seed": True,
     "--known": True,
     "--here": False,
     "--allow-disruptive": False,
@@ -102,6 +104,8 @@ def rerun_command(verdict: Verdict, test: TestVerdict) -> str:
         words += ["--topology", test.topology]
     if test.requirements:
         words += ["--req", test.requirements[0]]
+    if scene := dict(test.properties).get("scene"):  # of the chapter STR; where a guest died there is none
+        words += ["--stress-scene", scene]
     return shlex.join([*words, "-k", expression(test.nodeid)])
 
 

@@ -13,7 +13,8 @@ import pytest
 from junitparser import JUnitXml, Properties
 
 from tools.report import finishing, junit, kcidb, ktap, summary
-from tools.report.events import RunLog, read
+from tools.report.events import Outcome, RunLog, read
+from tools.report.outcomes import TestVerdict
 from tools.report.tests.catalogue import CATALOGUE
 from tools.report.verdict import DEVIATES, HOLDS, INCOMPLETE, UNABLE, judge
 
@@ -140,3 +141,17 @@ def test_a_dialect_without_expectations_is_named(tmp_path):
     text = summary.render(judge(events, CATALOGUE.values()), tmp_path)
     assert "no expectation for dialect v5: " in text
     assert "expected (" not in text
+
+
+def test_a_scene_is_played_again_on_the_same_kernel():
+    scene = "seed=7 seconds=5 flags=0x3 acts=forks,pingpong"
+    test = TestVerdict(
+        "fast", "selftests/stress/test_races.py::test_fork_storms", Outcome.FAIL, ("STR-03",),
+        properties=(("scene", scene),),
+    )  # fmt: skip
+    argv = "run --kernel bzImage --build o --stress-seed 7 --stress-seconds=60 -k x".split()
+    again = summary.rerun_command(judge([{"event": "run-start", "time": 0, "argv": argv}], ()), test)
+    assert again == (
+        "tools/pnode run --kernel bzImage --build o --stress-seed 7 --stress-seconds=60 --topology fast"
+        f" --req STR-03 --stress-scene '{scene}' -k test_fork_storms"
+    )
