@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tools.known.judge import expiring
+from tools.paths import ROOT
 from tools.report import splatlines
 from tools.report.events import Kind, Outcome
 from tools.report.names import expression
@@ -39,13 +40,17 @@ _CARRIED = {
     "--stress-seconds": True,
     "--stress-seed": True,
     "--known": True,
+    "--every-cpu": False,
     "--here": False,
+    "--tx": True,
     "--allow-disruptive": False,
     "--dax": True,
     "--node": True,
     "--profile": True,
     "--module": True,
 }
+#: Those of them whose value is a path, from the directory that the run was started in.
+_PATHS = {"--kernel", "--build", "--known", "--profile", "--module"}
 _CODES = {
     Outcome.PASS: "32",
     Outcome.FAIL: "31;1",
@@ -110,15 +115,20 @@ def rerun_command(verdict: Verdict, test: TestVerdict) -> str:
 
 
 def _carried(verdict: Verdict) -> Iterator[str]:
+    started = Path(verdict.run.get("cwd") or ROOT)
     argv = iter(str(word) for word in verdict.run.get("argv") or ())
     for word in argv:
         if word == "--":
             return
-        name, equals, _ = word.partition("=")
-        if name in _CARRIED:
-            yield word
-            if _CARRIED[name] and not equals:
-                yield from (value for value in [next(argv, None)] if value is not None)
+        name, equals, value = word.partition("=")
+        if name not in _CARRIED:
+            continue
+        if _CARRIED[name] and not equals:
+            value = next(argv, "")
+        yield name
+        if _CARRIED[name]:
+            # The command begins with tools/pnode, so that it is given in the directory of the suite.
+            yield value if name not in _PATHS or started == ROOT else str(started / value)
 
 
 def _head(verdict: Verdict) -> Iterator[str]:

@@ -149,9 +149,39 @@ def test_a_scene_is_played_again_on_the_same_kernel():
         "fast", "selftests/stress/test_races.py::test_fork_storms", Outcome.FAIL, ("STR-03",),
         properties=(("scene", scene),),
     )  # fmt: skip
-    argv = "run --kernel bzImage --build o --stress-seed 7 --stress-seconds=60 -k x".split()
+    argv = [
+        "run",
+        "--kernel",
+        "bzImage",
+        "--build",
+        "o",
+        "--stress-seed",
+        "7",
+        "--stress-seconds=60",
+        "-k",
+        "x",
+    ]
     again = summary.rerun_command(judge([{"event": "run-start", "time": 0, "argv": argv}], ()), test)
     assert again == (
-        "tools/pnode run --kernel bzImage --build o --stress-seed 7 --stress-seconds=60 --topology fast"
+        "tools/pnode run --kernel bzImage --build o --stress-seed 7 --stress-seconds 60 --topology fast"
         f" --req STR-03 --stress-scene '{scene}' -k test_fork_storms"
     )
+
+
+@pytest.mark.parametrize(
+    ("argv", "again"),
+    [
+        (
+            "run --kernel=bzImage --build /b --known k.toml",
+            "--kernel /src/bzImage --build /b --known /src/k.toml",
+        ),
+        ("run --here --tx ssh=root@lab1 --tx=ssh=root@lab2", "--here --tx ssh=root@lab1 --tx ssh=root@lab2"),
+        ("run --every-cpu --guests 3", "--every-cpu"),
+    ],
+)
+def test_the_same_machine_and_kernel_again(argv, again):
+    test = TestVerdict("fast", "selftests/a.py::test_b", Outcome.FAIL, ())
+    start = {"event": "run-start", "time": 0, "argv": argv.split(), "cwd": "/src"}
+    topology = "" if "--here" in again else " --topology fast"
+    command = summary.rerun_command(judge([start], ()), test)
+    assert command == f"tools/pnode run {again}{topology} -k test_b"

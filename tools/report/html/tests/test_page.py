@@ -72,7 +72,7 @@ def test_what_is_not_pass_is_there_with_the_command_that_repeats_it():
         if test.bad and test.message != "never started":
             for line in test.message.splitlines():
                 assert line in said
-    again = "Again: tools/pnode run --kernel '/boot/my kernel' --build=../build --topology fast --req ISO-02"
+    again = "Again: tools/pnode run --kernel '/boot/my kernel' --build ../build --topology fast --req ISO-02"
     assert again in said
     assert "kmsg (1 line)" in said
     assert "[   12.0] pnode_test: x" in said
