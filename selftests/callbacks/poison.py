@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Hardware errors on request, and the undoing of what they do to frames."""
+"""Hardware errors on request, who gets the frames afterwards, and the undoing of what they do to them."""
 
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from fixtures.nodes import PrivateNode
 from helpers.constants import MADV_HWPOISON
 from helpers.memory import Mapping
 from helpers.residency import residency
@@ -36,6 +37,18 @@ def inject(pfn: int) -> None:
 
 
 WAYS: dict[str, Callable[[Mapping, int], None]] = {"madvise": by_address, "frame": by_frame}
+
+
+def to_be_had(node: PrivateNode, *pfns: int) -> list[bool]:
+    """Of each frame, whether who takes all of the node, to the last page, gets it. AssertionError when the
+    node does not go on working: there is too little to be had."""
+    with node.all_taken() as taken:
+        pages, managed = sum(one.pages for one in taken), node.managed_pages()
+        assert pages > managed * 9 // 10, f"{node} does not go on working: {pages} of {managed} pages"
+        if any(len(one.pfns) != one.count for one in taken):
+            raise RuntimeError(f"the module did not report every frame: {[len(one.pfns) for one in taken]}")
+        blocks = [(first, one.pages // one.count) for one in taken for first in one.pfns]
+        return [any(first <= pfn < first + size for first, size in blocks) for pfn in pfns]
 
 
 def heal(pfn: int) -> None:

@@ -15,7 +15,7 @@ from helpers.nodes import Node
 from helpers.outcome import OK, outcome
 from helpers.residency import residency
 from helpers.testmod import Callback, Callbacks, Entry, Ops, TestModule
-from selftests.callbacks.poison import WAYS, heal, inject
+from selftests.callbacks.poison import WAYS, heal, inject, to_be_had
 from selftests.callbacks.putting import OPEN
 from selftests.filters.kinds import KINDS as MEMORY
 
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.disruptive
 INDEX = 5  # not the first page of a huge page
 by_way = pytest.mark.parametrize("way", WAYS)
 by_kind = pytest.mark.parametrize("kind", ["base", "huge"])
+by_owner = pytest.mark.parametrize("told", [True, False], ids=["callback", "no-callback"])
 bad_frames = list[int]
 
 
@@ -87,22 +88,26 @@ def test_the_owner_is_told_once(
     assert not node.events(Callback.MEMORY_FAILURE), "told of a page on D"
 
 
-@requirement("CBK-10")
-def test_of_a_free_page_too(open_node: OpenNode, mod: TestModule, healed: bad_frames) -> None:
-    node = open_node(OPEN, callbacks=Callbacks.ALL)
+@requirement("CBK-10", "SVC-14")
+@by_owner
+def test_of_a_free_page_too(open_node: OpenNode, mod: TestModule, healed: bad_frames, told: bool) -> None:
+    """Nobody has it then, and nobody gets it; its neighbour is to be had, which is the control."""
+    node = open_node(OPEN, callbacks=Callbacks.ALL if told else None)
     wish = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE
     with mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish) as got:
         (pfn,) = got.pfns
     healed.append(pfn)
     node.reset_counters()
     assert outcome(inject, pfn) == OK
-    assert [event.pfn2 for event in node.events(Callback.MEMORY_FAILURE)] == [pfn]
+    events = node.events(Callback.MEMORY_FAILURE)
+    assert [event.pfn2 for event in events] == ([pfn] if told else [])
+    assert to_be_had(node, pfn, pfn ^ 1) == [False, True], f"the bad frame {pfn:#x} and the next one"
 
 
 @requirement("CBK-10", "SVC-14")
 @by_way
 @by_kind
-@pytest.mark.parametrize("told", [True, False], ids=["callback", "no-callback"])
+@by_owner
 def test_the_task_gets_sigbus(
     open_node: OpenNode, victims: ChildFactory, healed: bad_frames, kind: str, way: str, told: bool
 ) -> None:
@@ -130,19 +135,17 @@ def test_a_closed_node(open_node: OpenNode, victims: ChildFactory, healed: bad_f
     assert death.signal == signal.SIGBUS, f"{death}"
 
 
-@requirement("SVC-14")
+@requirement("CBK-10", "SVC-14")
 @by_kind
+@by_owner
 def test_the_frame_is_never_used_again(
-    open_node: OpenNode, victims: ChildFactory, mod: TestModule, healed: bad_frames, kind: str
+    open_node: OpenNode, victims: ChildFactory, healed: bad_frames, kind: str, told: bool
 ) -> None:
-    node = open_node(OPEN)
+    """Its neighbour, which the same task had, is: the control."""
+    node = open_node(OPEN, callbacks=Callbacks.ALL if told else None)
     worker, pfn = strike(victims, kind, node.nid, "madvise", healed)
     worker.kill()
-    wish = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE
-    taken = mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish, count=1 << 16)
-    assert taken.pages > node.managed_pages() * 9 // 10, f"the node does not go on working: {taken}"
-    assert pfn not in taken.pfns, "the bad frame was allocated again"
-    mod.free()
+    assert to_be_had(node, pfn, pfn ^ 1) == [False, True], f"the bad frame {pfn:#x} and the next one"
 
 
 @requirement("SVC-14")

@@ -127,6 +127,7 @@ def test_a_boost_is_a_matter_of_one_owner(
 WISHES = {
     "nothing": (Wish.NONE, False),
     "swap": (Wish.SWAP | Wish.WRITEPAGE, True),
+    "writepage": (Wish.WRITEPAGE, False),  # what is dirty may be written, but memory is not swapped for that
     "watermarks": (Wish.WATERMARKS, False),
 }
 
