@@ -109,16 +109,33 @@ def test_migrate_pages_to_the_node(
     near, far = ordinary_nodes[0].nid, ordinary_nodes[-1].nid
     memory = anon_on(near)
     stay = Frozen(memory)
-    for new in ([provisioned_closed_node.nid], [provisioned_closed_node.nid, far]):
-        answer = migrate([near], new)
-        stay.check(f"migrate_pages to nodes {new}: {answer}")
-        assert not answer.endswith("moved"), f"migrate_pages to nodes {new}: {answer}"
+    answer = migrate([near], [provisioned_closed_node.nid])
+    stay.check(f"migrate_pages to {provisioned_closed_node}: {answer}")
+    assert not answer.endswith("moved"), f"migrate_pages to {provisioned_closed_node}: {answer}"
     migrate([near], [far])
     assert residency(memory).all_on(far), f"the control, to node {far}: {residency(memory)}"
 
 
 @requirement("NOP-04")
-def test_migrate_pages_to_the_node_beside_another(
+def test_migrate_pages_to_the_node_and_another(
+    provisioned_closed_node: PrivateNode, anon_on: OnNode, ordinary_nodes: list[Node]
+) -> None:
+    """Whether that is refused, or the pages go to the ordinary node: none comes to P."""
+    p, near, far = provisioned_closed_node.nid, ordinary_nodes[0].nid, ordinary_nodes[-1].nid
+    for old, new in (([near], [p, far]), ([near, p], [far, p]), ([near, far], [p, near])):
+        memory = anon_on(near)
+        answer = migrate(old, new)
+        found = residency(memory)
+        assert found.present == memory.pages, f"migrate_pages from {old} to {new}: {answer}; {found}"
+        assert set(found.counts) <= {near, far}, f"migrate_pages from {old} to {new}: {answer}; {found}"
+        memory.verify()
+    control = anon_on(near)
+    migrate([near], [far])
+    assert residency(control).all_on(far), f"the control, to node {far}: {residency(control)}"
+
+
+@requirement("NOP-04a")
+def test_migrate_pages_refuses_a_mask_with_the_node(
     provisioned_closed_node: PrivateNode,
     second_closed_node: PrivateNode,
     anon_on: OnNode,
