@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""SVC-11, SVC-11a, SVC-11b: compaction of P, only if P is open for it."""
+"""SVC-11, SVC-11a to SVC-11c: compaction of P, only if P is open for it."""
 
 from collections.abc import Callable
 
@@ -27,11 +27,19 @@ ORDER = 4
 #: Compaction that fails puts itself off, at last for 64 requests (COMPACT_MAX_DEFER_SHIFT), and only then
 #: looks again at blocks in which an earlier test had left nothing to move.
 REQUESTS = 1000
-with_and_without = pytest.mark.parametrize("opened", [False, True], ids=["without", "with"])
+with_and_without = pytest.mark.parametrize(
+    "state", [pytest.param("closed", marks=requirement("NOP-07")), "without", "with"]
+)
 
 
-def flags(opened: bool) -> Ops:
-    return OPEN | (Ops.COMPACTION if opened else Ops.NONE)
+def flags(state: str) -> Ops:
+    return OPEN | (Ops.COMPACTION if state == "with" else Ops.NONE)
+
+
+def close_if(node: PrivateNode, state: str) -> None:
+    """Closed from here on, with the memory that a policy has brought while it was open."""
+    if state == "closed":
+        node.clear_ops()
 
 
 def of_the_node(node: Node) -> None:
@@ -48,9 +56,9 @@ def of_all(node: Node) -> None:
 @pytest.mark.disruptive
 def test_manual(
     open_node: OpenNode, anon: AnonFactory, second_ordinary_node: Node, mod: TestModule,
-    call: Callable[[Node], None], opened: bool,
+    call: Callable[[Node], None], state: str,
 ) -> None:  # fmt: skip
-    node = open_node(flags(opened))
+    node = open_node(flags(state))
     memory, control = anon(2048), anon(4096)
     memory.bind(Mode.BIND, [node.nid])
     memory.touch()
@@ -59,8 +67,9 @@ def test_manual(
         control.touch()
     kept, kept_on_d = holes(memory), holes(control)
     before = residency(memory).frames
+    close_if(node, state)
     result = outcome(call, node.node)
-    assert (residency(memory).frames != before) == opened, f"{result}: {residency(memory)}"
+    assert (residency(memory).frames != before) == (state == "with"), f"{result}: {residency(memory)}"
     for index in kept_on_d[::2]:
         control.advise(MADV_DONTNEED, first=index, count=1)
     assert compacted(lambda: call(second_ordinary_node)), "the control: nothing was compacted on D"
@@ -79,12 +88,13 @@ def fragmented(node: PrivateNode, memory: Mapping) -> list[int]:
 
 @requirement("SVC-11a")
 @with_and_without
-def test_direct(open_node: OpenNode, anon: AnonFactory, mod: TestModule, opened: bool) -> None:
-    node = open_node(flags(opened))
+def test_direct(open_node: OpenNode, anon: AnonFactory, mod: TestModule, state: str) -> None:
+    node = open_node(flags(state))
     memory = anon(16384)
     wish = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE | mod.gfp.COMP | mod.gfp.RETRY_MAYFAIL
     with node.fill(leave=memory.pages + 512):
         fragmented(node, memory)
+        close_if(node, state)
         while mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=wish & ~mod.gfp.DIRECT_RECLAIM, order=ORDER):
             pass  # what lies together still
         before = residency(memory).frames
@@ -96,7 +106,7 @@ def test_direct(open_node: OpenNode, anon: AnonFactory, mod: TestModule, opened:
             return had() and residency(memory).frames != before
 
         found = f"a block of order {ORDER}; {node.node.free_pages()} pages are free"
-        if opened:  # the first ones may come from lists of CPUs
+        if state == "with":  # the first ones may come from lists of CPUs
             assert any(had_by_moving() for _ in range(REQUESTS)), found
         else:
             assert not had(), found
@@ -104,16 +114,16 @@ def test_direct(open_node: OpenNode, anon: AnonFactory, mod: TestModule, opened:
         mod.free()
 
 
-@requirement("SVC-11b")
+@requirement("SVC-11c")
 def test_kcompactd_lives_with_the_flag(open_node: OpenNode) -> None:
     node = open_node(OPEN)
     assert NodeFlags.KCOMPACTD not in node.state().flags
     for _ in range(3):
-        node.set_ops(flags(True))
+        node.set_ops(flags("with"))
         assert NodeFlags.KCOMPACTD in node.state().flags
         node.set_ops(OPEN)
         assert NodeFlags.KCOMPACTD not in node.state().flags
-    node.set_ops(flags(True))
+    node.set_ops(flags("with"))
     node.clear_ops()
     assert NodeFlags.KCOMPACTD not in node.state().flags, "after clear_ops"
 
@@ -121,7 +131,7 @@ def test_kcompactd_lives_with_the_flag(open_node: OpenNode) -> None:
 @requirement("SVC-11b")
 def test_proactive(open_node: OpenNode, anon: AnonFactory, knob: KnobSetter) -> None:
     """vm.compaction_proactiveness makes kcompactd compact a fragmented P."""
-    node = open_node(flags(True))
+    node = open_node(flags("with"))
     memory = anon(16384)
     with node.fill(leave=memory.pages + 512):
         kept = fragmented(node, memory)
@@ -140,15 +150,24 @@ def test_proactive(open_node: OpenNode, anon: AnonFactory, knob: KnobSetter) -> 
 
 
 @requirement("SVC-11b")
-def test_no_proactive_work_without(open_node: OpenNode, anon: AnonFactory, knob: KnobSetter) -> None:
-    """With the flag taken away a fragmented P stays as it is: its kcompactd has ended."""
-    node = open_node(flags(True))
-    memory = anon(4096)
-    with node.fill(leave=memory.pages + 512):
+@pytest.mark.parametrize("state", [pytest.param("closed", marks=requirement("NOP-07")), "without"])
+def test_no_proactive_work_without(
+    open_node: OpenNode, second_open_node: OpenNode, anon: AnonFactory, knob: KnobSetter, state: str
+) -> None:
+    """Q is compacted; P beside it, as fragmented but without the flag by now, stays as it is."""
+    node, other = open_node(flags("with")), second_open_node(flags("with"))
+    memory, control = anon(16384), anon(16384)
+    with node.fill(leave=memory.pages + 512), other.fill(leave=control.pages + 512):
         fragmented(node, memory)
+        fragmented(other, control)
         node.set_ops(OPEN)
+        close_if(node, state)
+        other.reset_counters()
         before = residency(memory).frames
         knob("vm.compaction_proactiveness", 100)
-        assert f"kcompactd{node.nid}" not in node.node.kernel_threads()
-        knob("vm.compaction_proactiveness", 0)
-        assert residency(memory).frames == before
+        wait_until(
+            lambda: other.counters().calls[Callback.FOLIO_MIGRATE], 30,
+            lambda: f"compaction of {other}, the control: {other.counters()}",
+        )  # fmt: skip
+        with pytest.raises(TimeoutError):  # a thread of P's own looks every half a second
+            wait_until(lambda: residency(memory).frames != before, 3, "pages of P to move")
