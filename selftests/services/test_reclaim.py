@@ -29,7 +29,16 @@ USABLE = Ops.MIGRATION | Ops.MEMPOLICY
 CALLBACKS = Callbacks.MIGRATE_TO | Callbacks.FOLIO_MIGRATE | Callbacks.RECLAIM_POLICY
 #: What a driver wants that has its node reclaimed: IO, and a boost that stays.
 THOROUGH = Wish.SWAP | Wish.WRITEPAGE | Wish.WATERMARKS
-FLAGS = {"without": USABLE, "with": USABLE | Ops.RECLAIM}
+FLAGS = {"closed": USABLE, "without": USABLE, "with": USABLE | Ops.RECLAIM}
+by_flags = pytest.mark.parametrize(
+    "reclaim", [pytest.param("closed", marks=requirement("NOP-07")), "without", "with"]
+)
+
+
+def close_if(node: PrivateNode, reclaim: str) -> None:
+    """Closed from here on: what is there, policies and moves have brought while it was open."""
+    if reclaim == "closed":
+        node.clear_ops()
 
 
 def overfill(node: int, pages: int) -> str:
@@ -45,7 +54,7 @@ def overfill(node: int, pages: int) -> str:
 
 @requirement("SVC-06")
 @oom_expected
-@pytest.mark.parametrize("reclaim", FLAGS)
+@pytest.mark.parametrize("reclaim", ["without", "with"])
 def test_direct_reclaim(open_node: OpenNode, child: ChildFactory, swap: SwapFactory, reclaim: str) -> None:
     """A task that takes twice what is free of P has its own pages swapped, or fails."""
     swap()
@@ -60,13 +69,14 @@ def test_direct_reclaim(open_node: OpenNode, child: ChildFactory, swap: SwapFact
 
 
 @requirement("SVC-06")
-@pytest.mark.parametrize("reclaim", FLAGS)
+@by_flags
 def test_boosted_kswapd(open_node: OpenNode, cold: ColdFactory, swap: SwapFactory, reclaim: str) -> None:
     """A boost that is met already, and an owner who wants pages out nevertheless."""
     swap()
     node = open_node(FLAGS[reclaim], callbacks=CALLBACKS)
     node.program(Callback.RECLAIM_POLICY, Mode.POLICY, THOROUGH)
     memory = cold(PAGES, nid=node.nid, swap_max="max")
+    close_if(node, reclaim)
     with with_kswapd(node):
         if FLAGS[reclaim] & Ops.RECLAIM:
             boosted_passes(
@@ -99,7 +109,7 @@ def test_losing_the_flag(open_node: OpenNode, cold: ColdFactory, swap: SwapFacto
 
 
 @requirement("SVC-06")
-@pytest.mark.parametrize("reclaim", FLAGS)
+@by_flags
 def test_node_reclaim(
     open_node: OpenNode, anon: AnonFactory, alloc: AllocFactory, mod: TestModule, ordinary_node: Node,
     knob: KnobSetter, swap: SwapFactory, reclaim: str,
@@ -109,6 +119,7 @@ def test_node_reclaim(
     swap()
     node = open_node(FLAGS[reclaim])
     memory = moved(mod, placed(anon(2 * PAGES, shared=True), ordinary_node.nid), node.nid)
+    close_if(node, reclaim)
     knob("vm.zone_reclaim_mode", 7)
     gfp = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE
     with node.fill():
@@ -125,7 +136,7 @@ def test_node_reclaim(
 
 
 @requirement("SVC-06")
-@pytest.mark.parametrize("reclaim", FLAGS)
+@by_flags
 def test_pages_that_damon_chose(
     open_node: OpenNode, anon: AnonFactory, ordinary_node: Node, swap: SwapFactory, reclaim: str
 ) -> None:
@@ -134,6 +145,7 @@ def test_pages_that_damon_chose(
     node = open_node(FLAGS[reclaim])
     memory, control = (placed(anon(PAGES, thp=True), nid) for nid in (node.nid, ordinary_node.nid))
     assert residency(memory).all_on(node.nid), f"{residency(memory)}"
+    close_if(node, reclaim)
     try:
         with damon.paging_out(*damon.span(memory)) as thread:
             if FLAGS[reclaim] & Ops.RECLAIM:
@@ -162,6 +174,7 @@ def test_cgroup_reclaim(
     )
     found = control.reclaim(lambda found: found.swapped > 0)
     assert found.swapped, f"the control: {found}"
+    close_if(node, reclaim)
     found = memory.reclaim(lambda found: found.swapped > PAGES // 2)
     if FLAGS[reclaim] & Ops.RECLAIM:
         assert found.swapped > PAGES // 2, f"{node}: {found}"
