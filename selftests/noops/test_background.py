@@ -25,6 +25,9 @@ from selftests.isolation.world import compacted, holes, only_lowest_free, take_a
 from selftests.noops.pages import Frozen, OnNode
 
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
+#: The far node of the control is not D: of the last ordinary node the module leaves some free, and only from
+#: another one do pages move to D.
+apart = pytest.mark.usefixtures("second_ordinary_node")
 
 
 @requirement("NOP-07")
@@ -41,6 +44,7 @@ def reclaim_for(mod: TestModule, nid: int, extra: int) -> int:
 
 
 @requirement("NOP-07")
+@apart
 @pytest.mark.disruptive
 def test_direct_reclaim(
     left_pages: Mapping, provisioned_closed_node: PrivateNode, anon_on: OnNode, far_ordinary: Node,
@@ -91,6 +95,7 @@ def test_compaction_of_the_node(
 
 
 @requirement("NOP-07")
+@apart
 def test_hinting_faults(
     open_node: OpenNode, child: ChildFactory, ordinary_node: Node, far_ordinary: Node, testmod: TestModule,
     knob: KnobSetter,

@@ -141,11 +141,12 @@ def test_page_cache_does_not_come(lower_node: LowerNode, child: ChildFactory, me
 
 
 @requirement("SVC-01")
+@pytest.mark.disruptive
 def test_kswapd(
-    lower_node: LowerNode, cold: ColdFactory, ordinary_nodes: list[Node], child: ChildFactory, mod: TestModule
+    lower_node: LowerNode, cold: ColdFactory, second_ordinary_node: Node, child: ChildFactory, mod: TestModule
 ) -> None:
     """An ordinary node that runs short has its kswapd demote, whose memory it may be."""
-    node, short = lower_node(Ops.DEMOTION | Ops.MIGRATION), ordinary_nodes[-1]
+    node, short = lower_node(Ops.DEMOTION | Ops.MIGRATION), second_ordinary_node
     high = sum(zone.watermarks.high for zone in short.zones())
     memory = cold(8 * HUGE, nid=short.nid)
     before = short.vmstat()["pgdemote_kswapd"]

@@ -114,6 +114,7 @@ def test_a_debugger_asks_the_owner_too(
 
 @requirement("SVC-05")
 @pytest.mark.parametrize("kind", ["base", "huge"])
+@pytest.mark.usefixtures("second_ordinary_node")  # of the last ordinary node the module leaves some
 @pytest.mark.disruptive
 def test_numa_hints(
     open_node: OpenNode,
