@@ -244,30 +244,6 @@ def written(memory: Mapping) -> Iterator[None]:
     memory.verify(2, full=True)
 
 
-@requirement("SVC-02", "SVC-03")
-@pytest.mark.parametrize("refusal", ["blocked", "migrate_to"])
-def test_next_target(
-    lower_node: LowerNode, second_lower_node: LowerNode, cold: ColdFactory, refusal: str
-) -> None:
-    """While the nearest target takes nothing, the other one does."""
-    nodes = [plug(Ops.DEMOTION, callbacks=Callbacks.MIGRATE_TO) for plug in (lower_node, second_lower_node)]
-    first = cold()
-    found = first.reclaim(lambda found: any(found.any_on(node.nid) for node in nodes))
-    near, far = sorted(nodes, key=lambda node: -found.counts[node.nid])
-    assert found.any_on(near.nid), f"the control: {found}"
-    if refusal == "blocked":
-        near.mod.block(near.nid, True)
-    else:
-        near.program(Callback.MIGRATE_TO, Mode.ERRNO, errno.EBUSY)
-    before = near.free_pages()
-    memory = cold()
-    found = memory.reclaim(half_on(far.nid, memory))
-    assert found.counts[far.nid] > memory.pages // 2, f"{near} takes nothing, {far}: {found}"
-    assert not found.any_on(near.nid), f"{near} takes nothing: {found}"
-    assert near.free_pages() >= before, f"{near}: {before - near.free_pages()} pages less"
-    memory.verify()
-
-
 #: What migrate_to does in place of moving the folios.
 REFUSALS = {
     "errno": (Mode.ERRNO, errno.EBUSY),
