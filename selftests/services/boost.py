@@ -33,9 +33,13 @@ def boost_of(node: PrivateNode) -> int:
 
 
 def boosted_passes(
-    node: PrivateNode, boost: int, done: Callable[[], object], what: str | Callable[[], str]
+    node: PrivateNode,
+    boost: int,
+    done: Callable[[], object],
+    what: str | Callable[[], str],
+    seconds: float = 20,
 ) -> None:
-    """Boost and wake kswapd until that is so; a wake-up while it is busy is lost."""
+    """Boost and wake kswapd until that is so; a wake-up while it is busy is lost. TimeoutError if not."""
 
     def again() -> object:
         if done():
@@ -43,4 +47,4 @@ def boosted_passes(
         node.mod.kswapd_wake(node.nid, boost)
         return False
 
-    wait_until(again, 20, what, pause=0.05)
+    wait_until(again, seconds, what, pause=0.05)
