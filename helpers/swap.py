@@ -79,6 +79,23 @@ def make_swap(path: str | os.PathLike[str] = RAM_DISK, size: int | None = None) 
     return pages - 1
 
 
+def ram_disk_serves(size: int) -> bool:
+    """Whether there is a RAM disk of at least `size` bytes that nobody has mounted, swaps to or holds.
+
+    Without brd there is none, and one made by default has 4 to 64 MiB. Other errors of open() are raised.
+    """
+    try:
+        fd = os.open(RAM_DISK, os.O_RDWR | os.O_CLOEXEC | os.O_EXCL)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EBUSY):
+            return False
+        raise
+    try:
+        return os.lseek(fd, 0, os.SEEK_END) >= size
+    finally:
+        os.close(fd)
+
+
 def discard(path: str | os.PathLike[str]) -> bool:
     """Gives back what a RAM disk has stored. False where the disk cannot."""
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+import errno
 import shutil
 import struct
 import subprocess
@@ -55,3 +56,19 @@ def test_discard_says_no_for_a_file(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(bytes(4096))
     assert swap.discard(path) is False
+
+
+def test_ram_disk_serves(monkeypatch, tmp_path):
+    monkeypatch.setattr(swap, "RAM_DISK", tmp_path / "ram0")
+    assert not swap.ram_disk_serves(1), "without brd"
+    (tmp_path / "ram0").write_bytes(bytes(8192))
+    assert swap.ram_disk_serves(8192)
+    assert not swap.ram_disk_serves(8193), "too small"
+
+
+def test_a_ram_disk_in_use_does_not_serve(monkeypatch):
+    def busy(*_args):
+        raise OSError(errno.EBUSY, "somebody has it")
+
+    monkeypatch.setattr(swap.os, "open", busy)
+    assert not swap.ram_disk_serves(1)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from fixtures.nodes import PrivateNode
 from helpers.constants import MADV_HWPOISON
 from helpers.memory import Mapping
@@ -12,6 +14,12 @@ from helpers.residency import residency
 
 _INJECT = Path("/sys/kernel/debug/hwpoison/corrupt-pfn")
 _UNPOISON = Path("/sys/kernel/debug/hwpoison/unpoison-pfn")
+
+
+def need_injection() -> None:
+    """Skip the test where errors cannot be made on request, and undone afterwards."""
+    if not (_INJECT.exists() and _UNPOISON.exists()):
+        pytest.skip("needs debugfs hwpoison (CONFIG_HWPOISON_INJECT)")
 
 
 def frame(memory: Mapping, index: int) -> int:

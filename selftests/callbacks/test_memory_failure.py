@@ -15,7 +15,7 @@ from helpers.nodes import Node
 from helpers.outcome import OK, outcome
 from helpers.residency import residency
 from helpers.testmod import Callback, Callbacks, Entry, Ops, TestModule
-from selftests.callbacks.poison import WAYS, heal, inject, to_be_had
+from selftests.callbacks.poison import WAYS, heal, inject, need_injection, to_be_had
 from selftests.callbacks.putting import OPEN
 from selftests.filters.kinds import KINDS as MEMORY
 
@@ -26,6 +26,11 @@ by_way = pytest.mark.parametrize("way", WAYS)
 by_kind = pytest.mark.parametrize("kind", ["base", "huge"])
 by_owner = pytest.mark.parametrize("told", [True, False], ids=["callback", "no-callback"])
 bad_frames = list[int]
+
+
+@pytest.fixture(autouse=True)
+def injection() -> None:
+    need_injection()
 
 
 @pytest.fixture

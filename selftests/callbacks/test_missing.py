@@ -18,7 +18,7 @@ from helpers.memory import Mapping
 from helpers.nodes import Node
 from helpers.residency import residency
 from helpers.testmod import Callbacks, Ops, TestModule
-from selftests.callbacks.poison import frame, heal, inject
+from selftests.callbacks.poison import frame, heal, inject, need_injection
 from selftests.callbacks.test_folio_split import orders, split
 from selftests.filters.kinds import KINDS, OPEN, bound
 from selftests.services.boost import with_kswapd
@@ -93,6 +93,7 @@ def test_split(deaf: PrivateNode, memory: Mapping, mod: TestModule) -> None:
 @pytest.mark.disruptive
 def test_hardware_error(deaf: PrivateNode, memory: Mapping) -> None:
     """Normal handling is all there is: the page is gone for its task."""
+    need_injection()
     pfn = frame(memory, 5)
     try:
         inject(pfn)

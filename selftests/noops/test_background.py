@@ -23,6 +23,7 @@ from helpers.wait import wait_until
 from selftests.isolation import damon
 from selftests.isolation.world import compacted, holes, only_lowest_free, take_all
 from selftests.noops.pages import Frozen, OnNode
+from selftests.services.hints import scan_often
 
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
 #: The far node of the control is not D: of the last ordinary node the module leaves some free, and only from
@@ -102,9 +103,7 @@ def test_hinting_faults(
 ) -> None:  # fmt: skip
     """Pages on P lie between pages on D2. Those are made to fault, to see who uses them; P's are not."""
     node = open_node(OPEN)
-    balancing = "/sys/kernel/debug/sched/numa_balancing"
-    knob(f"{balancing}/scan_delay_ms", 50)
-    knob(f"{balancing}/scan_period_min_ms", 100)
+    scan_often(knob)
 
     def hinted(memory: Mapping, first: int) -> int:
         pages = testmod.pages(memory.page_addr(first), 256)

@@ -4,6 +4,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from fixtures.nodes import PrivateNode
 from helpers.testmod import Feature
 from helpers.wait import wait_until
@@ -16,8 +18,9 @@ PASSES = 20
 
 @contextmanager
 def with_kswapd(node: PrivateNode) -> Iterator[None]:
-    """kswapd runs on the node, as its owner wants it."""
-    assert Feature.KSWAPD in node.mod.handshake.features, "the module cannot reach kswapd_run()"
+    """kswapd runs on the node, as its owner wants it. The test is skipped where a module cannot have it."""
+    if Feature.KSWAPD not in node.mod.handshake.features:
+        pytest.skip("needs a kernel whose kswapd_run() the module reaches")
     node.mod.kswapd_run(node.nid)
     try:
         yield

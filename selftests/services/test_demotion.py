@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from fixtures.cgroups import MemcgFactory
-from fixtures.pressure import SwapFactory
+from fixtures.pressure import SwapFactory, need_ram_disk
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from fixtures.tiers import AGEING, Cold, ColdFactory, LowerNode
@@ -127,6 +127,7 @@ def read_through(nbytes: int) -> Iterator[None]:
 @requirement("SVC-01", "ISO-21")
 def test_page_cache_does_not_come(lower_node: LowerNode, child: ChildFactory, memcg: MemcgFactory) -> None:
     """Unmapped page cache is dropped, or stays, while memory of the same task moves."""
+    need_ram_disk(16 * HUGE * PAGE_SIZE)
     node, group = lower_node(Ops.DEMOTION), memcg()
     child.start(read_through, 16 * HUGE * PAGE_SIZE, cgroup=group).step()
     before = group.memory_stat()["file"]

@@ -16,13 +16,12 @@ from helpers.residency import residency
 from helpers.testmod import Ops, PteFlags, TestModule
 from helpers.wait import wait_until
 from selftests.filters.kinds import HUGE, OPEN
+from selftests.services.hints import scan_often
 
 
 def scan_at_once(knob: KnobSetter) -> None:
     """NUMA balancing is on, and sets hints soon and often."""
-    balancing = "/sys/kernel/debug/sched/numa_balancing"
-    knob(f"{balancing}/scan_delay_ms", 50)
-    knob(f"{balancing}/scan_period_min_ms", 100)
+    scan_often(knob)
     knob("kernel.numa_balancing", 1)
 
 

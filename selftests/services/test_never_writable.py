@@ -20,6 +20,7 @@ from helpers.wait import wait_until
 from selftests.filters.kinds import KINDS
 from selftests.isolation.world import take_all
 from selftests.oracle import Span
+from selftests.services.hints import scan_often
 from selftests.services.protected import PROTECTED, arrived, faults, writable
 
 READ_WRITE = PROT_READ | PROT_WRITE
@@ -126,9 +127,7 @@ def test_numa_hints(
 ) -> None:
     """Pages that a hint cannot move, since D is full, are mapped again as they were."""
     node = open_node(PROTECTED | Ops.NUMA_BALANCING)
-    balancing = "/sys/kernel/debug/sched/numa_balancing"
-    knob(f"{balancing}/scan_delay_ms", 50)
-    knob(f"{balancing}/scan_period_min_ms", 100)
+    scan_often(knob)
 
     def hinted(memory: Mapping) -> int:
         return sum(1 for page in mod.pages(memory.addr, memory.pages) if page.pte & PteFlags.PROTNONE)

@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.memory import AnonFactory
 from fixtures.nodes import OpenNode
+from fixtures.pressure import need_ram_disk
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from helpers import syscalls
@@ -52,8 +53,9 @@ def test_process_vm(memory: Mapping, child: ChildFactory) -> None:
 @by_kind
 def test_direct_io(memory: Mapping) -> None:
     """The disk reads from P's pages and writes to them, without the page cache between."""
+    need_ram_disk(memory.nbytes)
     stay = Frozen(memory)
-    fd = os.open(RAM_DISK, os.O_RDWR | os.O_DIRECT)
+    fd = os.open(RAM_DISK, os.O_RDWR | os.O_DIRECT | os.O_EXCL)
     try:
         assert os.pwritev(fd, [memory.view], 0) == memory.nbytes
         memory.touch(2)
