@@ -36,6 +36,7 @@ from helpers.wait import wait_until
 from selftests.noops.pages import PAGES, Frozen, OnNode
 
 SOFT_OFFLINE = Path("/sys/devices/system/memory/soft_offline_page")
+KSM = Path("/sys/kernel/mm/ksm")
 LOCKED = PageFlags.MLOCKED | PageFlags.UNEVICTABLE
 
 
@@ -155,15 +156,17 @@ def test_madvise_collapse(
 def test_ksm(
     device_pages: Mapping, anon_on: OnNode, ordinary_node: Node, testmod: TestModule, knob: KnobSetter
 ) -> None:
+    if not KSM.exists():
+        pytest.skip("needs KSM (CONFIG_KSM)")
     control = anon_on(ordinary_node.nid)
     for memory in (device_pages, control):
         for index in range(PAGES):
             memory.view[index * PAGE_SIZE : (index + 1) * PAGE_SIZE] = b"the same" * (PAGE_SIZE // 8)
         memory.advise(MADV_MERGEABLE)
     before = residency(device_pages)
-    knob("/sys/kernel/mm/ksm/sleep_millisecs", 1)
-    knob("/sys/kernel/mm/ksm/pages_to_scan", 1000)
-    knob("/sys/kernel/mm/ksm/run", 1)
+    knob(f"{KSM}/sleep_millisecs", 1)
+    knob(f"{KSM}/pages_to_scan", 1000)
+    knob(f"{KSM}/run", 1)
     wait_until(
         lambda: len(set(residency(control).frames)) < PAGES // 2, 20,
         lambda: f"the control merged: {len(set(residency(control).frames))} frames for {PAGES} pages",
