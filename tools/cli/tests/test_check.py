@@ -48,13 +48,14 @@ def test_suite_counts_agree_with_the_exit_status() -> None:
         ("c", Outcome.FAIL, "ISO-26"),  # a "should": shown, does not fail the run
     ]
     plan = {"event": "plan", "topology": "fast", "tests": ["a", "b", "c", "d"], "requirements": {}}
-    events = [plan] + [
+    tests = [
         {"event": "test", "topology": "fast", "nodeid": nodeid, "outcome": outcome, "requirements": [name]}
         for nodeid, outcome, name in results
     ]
-    verdict = judge(events, CATALOGUE.values())
+    start = {"event": "run-start", "topologies": ["fast"]}
+    verdict = judge([start, plan, *tests], CATALOGUE.values())
     assert check.count_suite(verdict) == check.Counts(passed=1, failed=1, skipped=2)
-    complete = judge([{**plan, "tests": ["a", "b", "c"]}, *events[1:]], CATALOGUE.values())
+    complete = judge([start, {**plan, "tests": ["a", "b", "c"]}, *tests], CATALOGUE.values())
     assert complete.exit == 0
     assert check.count_suite(complete) == check.Counts(passed=1, failed=0, skipped=2)
 
