@@ -59,6 +59,19 @@ def every_setting(request: pytest.FixtureRequest) -> Setting:
     return chosen
 
 
+@pytest.fixture(scope="module", params=[one for one in EVERY if one.zone is KERNEL], ids=str)
+def kernel_setting(request: pytest.FixtureRequest) -> Setting:
+    """The four in which P is online in the kernel zone: objects of the kernel could be there."""
+    chosen: Setting = request.param
+    return chosen
+
+
+@pytest.fixture
+def kernel_node(kernel_setting: Setting, build_world: WorldBuilder) -> PrivateNode:
+    """P online in the kernel zone, closed or open for policies, with the cpusets key off and on."""
+    return build_world(kernel_setting).node
+
+
 @pytest.fixture
 def world(setting: Setting, build_world: WorldBuilder) -> World:
     """P as the setting wants it, and what to ask of it."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""ISO-09, and ISO-01 and ISO-02 for the entry points that make objects of the kernel: P is online in the
+"""ISO-09, and ISO-01 to ISO-04 for the entry points that make objects of the kernel: P is online in the
 kernel zone, so that nothing but the gate keeps them out."""
 
 from dataclasses import dataclass
@@ -34,7 +34,8 @@ class Thing:
         return self.name
 
 
-KMALLOC = Thing("kmalloc", Entry.KMALLOC_NODE, 512, 256)
+#: No multiple of the objects of a slab: the last one has some left.
+KMALLOC = Thing("kmalloc", Entry.KMALLOC_NODE, 512, 250)
 CACHE = Thing("kmem_cache", Entry.KMEM_CACHE_NODE, 256, 256)
 #: Beyond a slab: the request goes to the page allocator as it is.
 LARGE = Thing("kmalloc-large", Entry.KMALLOC_NODE, 64 * KIB, 4)
@@ -51,15 +52,6 @@ BY_PAGE = (LARGE, KVMALLOC, VMALLOC, EXACT)
 def make(alloc: AllocFactory, thing: Thing, node: object, gfp: int) -> Allocation | None:
     """Allocate through the thing's entry point."""
     return alloc(thing.entry, node, gfp=gfp, size=thing.size, count=thing.count)
-
-
-@pytest.fixture(params=["closed", "open"])
-def kernel_node(request: pytest.FixtureRequest, open_node: OpenNode) -> PrivateNode:
-    """P online in the kernel zone, closed or open for policies."""
-    if request.param == "open":
-        return open_node(OPEN, online=OnlineType.KERNEL)
-    node: PrivateNode = request.getfixturevalue("closed_kernel_node")
-    return node
 
 
 @requirement("ISO-09", "ISO-01")
@@ -104,19 +96,55 @@ def test_slab_for_p_alone_is_elsewhere_or_refused(
     assert all_on(control, far_ordinary), f"{thing} for {far_ordinary}: {where(control)}"
 
 
-@requirement("ISO-03", "ISO-04")
-def test_exact_pages_for_who_asks(
-    kernel_node: PrivateNode, alloc: AllocFactory, ordinary_nodes: list[Node], testmod: TestModule
+@requirement("ISO-09")
+def test_slab_that_was_asked_for_opens_p_to_nobody(
+    kernel_node: PrivateNode, alloc: AllocFactory, far_ordinary: Node, testmod: TestModule
+) -> None:
+    """Who gets an object does not choose its slab: of one that was made on P for who asked, the free objects
+    would be anybody's, and the gate is not asked about them."""
+    gfp = testmod.gfp
+    for asked in (gfp.PRIVATE, gfp.GFP_PRIVATE):
+        given_up, _held = (make(alloc, KMALLOC, kernel_node, gfp.KERNEL | asked) for _again in range(2))
+        if given_up is not None:
+            given_up.free()
+        for plain in (0, gfp.THISNODE):
+            taken = make(alloc, KMALLOC, kernel_node, gfp.KERNEL | plain)
+            seen = f"gfp {gfp.names(plain)} after {gfp.names(asked)}: {where(taken)}"
+            assert taken is None or kernel_node.nid not in taken.on_node, seen
+    control = make(alloc, KMALLOC, far_ordinary, gfp.KERNEL)
+    assert all_on(control, far_ordinary), f"for {far_ordinary}: {where(control)}"
+
+
+@requirement("ISO-09a")
+@pytest.mark.parametrize("thing", [KMALLOC, CACHE], ids=str)
+def test_slab_is_elsewhere_for_who_asks_too(
+    kernel_node: PrivateNode, alloc: AllocFactory, far_ordinary: Node, testmod: TestModule, thing: Thing
 ) -> None:
     gfp = testmod.gfp
     for flags in (gfp.PRIVATE, gfp.GFP_PRIVATE):
-        taken = make(alloc, EXACT, kernel_node, gfp.KERNEL | flags)
-        assert all_on(taken, kernel_node), f"gfp {gfp.names(flags)}: {where(taken)}"
+        taken = make(alloc, thing, kernel_node, gfp.KERNEL | flags)
+        seen = f"{thing}, gfp {gfp.names(flags)}: {where(taken)}"
+        assert taken is None or kernel_node.nid not in taken.on_node, seen
+        control = make(alloc, thing, far_ordinary, gfp.KERNEL | flags)
+        assert all_on(control, far_ordinary), f"{thing} for {far_ordinary}: {where(control)}"
+    assert_untouched(kernel_node)
+
+
+@requirement("ISO-03", "ISO-04")
+@pytest.mark.parametrize("thing", BY_PAGE, ids=str)
+def test_whole_pages_for_who_asks(
+    kernel_node: PrivateNode, alloc: AllocFactory, ordinary_nodes: list[Node], testmod: TestModule,
+    thing: Thing,
+) -> None:  # fmt: skip
+    gfp = testmod.gfp
+    for flags in (gfp.PRIVATE, gfp.GFP_PRIVATE):
+        taken = make(alloc, thing, kernel_node, gfp.KERNEL | flags)
+        assert all_on(taken, kernel_node), f"{thing}, gfp {gfp.names(flags)}: {where(taken)}"
     with kernel_node.fill():
-        taken = make(alloc, EXACT, kernel_node, gfp.KERNEL | gfp.GFP_PRIVATE)
-        assert taken is None, f"GFP_PRIVATE with P full: {where(taken)}"
-        taken = make(alloc, EXACT, kernel_node, gfp.KERNEL | gfp.PRIVATE)
-        assert_ordinary(taken, ordinary_nodes, "PRIVATE with P full")
+        taken = make(alloc, thing, kernel_node, gfp.KERNEL | gfp.GFP_PRIVATE)
+        assert taken is None, f"{thing}, GFP_PRIVATE with P full: {where(taken)}"
+        taken = make(alloc, thing, kernel_node, gfp.KERNEL | gfp.PRIVATE)
+        assert_ordinary(taken, ordinary_nodes, f"{thing}, PRIVATE with P full")
 
 
 @requirement("ISO-09")
