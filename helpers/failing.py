@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import paths
+from helpers import kmsg, paths
 from helpers.knobs import Knobs, setting
 from helpers.outcome import outcome
 
@@ -43,7 +43,7 @@ _SETTINGS = (
     ("fail_page_alloc/verbose", 0),
 )
 #: x86 warns by itself, once, when the sections of a range cannot be made, whoever adds it.
-SECTIONS_WARNING = r"WARNING: .*init_64\.c:\d+ add_pages\+"
+SECTIONS_WARNING = kmsg.warning_at(r"init_64\.c") + r"add_pages\+"
 _SITES = ("failslab", "fail_page_alloc")
 _DEPTH = 32
 

@@ -276,3 +276,13 @@ def causes(found: Sequence[Splat]) -> list[Splat]:
 def found_in(splat: Splat, expression: str) -> bool:
     """Whether a regular expression is found anywhere in a splat's text."""
     return re.search(expression, splat.text, re.MULTILINE) is not None
+
+
+def warning_at(place: str) -> str:
+    """Expression for found_in(): a WARN in the source file `place`, itself an expression, with or without its
+    directories. Matches up to the name of the function.
+
+    Kernels print "WARNING: CPU: 0 PID: 1 at mm/x.c:12 f+0x1/0x2", newer ones "WARNING: mm/x.c:12 at
+    f+0x1/0x2, CPU#0: a/1"; some with the condition in brackets before the file (kernel/panic.c, lib/bug.c).
+    """
+    return rf"WARNING: (?:CPU: \d+ PID: \d+ at )?(?:\[.*\] )?(?:\S*/)?(?:{place}):\d+ (?:at )?"

@@ -5,6 +5,7 @@ import textwrap
 import pytest
 
 from helpers import kmsg
+from helpers.failing import SECTIONS_WARNING
 from helpers.kmsg import KernelLog, Record, parse_record, splats
 
 
@@ -185,6 +186,37 @@ def test_rules_refuse_unknown_keys(tmp_path):
     path.write_text('[limits]\nrecords=1\ngap_seconds=1\n[[kind]]\nname="x"\nstarts=["a"]\n')
     with pytest.raises(ValueError, match="unknown keys \\['starts'\\]"):
         kmsg.load_rules(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("WARNING: CPU: 0 PID: 1 at mm/x.c:12 f+0x1/0x2", True),
+        ("WARNING: CPU: 0 PID: 1 at ./linux/mm/x.c:12 f+0x1/0x2", True),
+        ("WARNING: mm/x.c:12 at f+0x1/0x2, CPU#0: a/1", True),
+        ("WARNING: [!busy] mm/x.c:12 at f+0x1/0x2, CPU#0: a/1", True),
+        ("WARNING: CPU: 0 PID: 1 at fs/x.c:12 f+0x1/0x2", False),
+        ("WARNING: fs/x.c:12 at f+0x1/0x2, CPU#0: a/mm/x.c:1", False),
+        ("WARNING: CPU: 0 PID: 1 at mm/x.c:12 g+0x1/0x2", False),
+        ("WARNING: mm/x.c:12 at g+0x1/0x2, CPU#0: a/1", False),
+    ],
+)
+def test_warning_at_a_place_in_either_form(line, found):
+    expression = kmsg.warning_at(r"mm/\S+") + r"f\+"
+    assert [kmsg.found_in(splat, expression) for splat in splats(log(line))] == [found]
+    assert len(splats(log(line), [expression])) == (not found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "WARNING: CPU: 0 PID: 1 at arch/x86/mm/init_64.c:986 add_pages+0x1/0x2",
+        "WARNING: arch/x86/mm/init_64.c:986 at add_pages+0x1/0x2, CPU#0: a/1",
+    ],
+)
+def test_warning_of_add_pages_in_either_form(line):
+    assert splats(log(line)) != []
+    assert splats(log(line), [SECTIONS_WARNING]) == []
 
 
 def real_log(flags):

@@ -25,7 +25,8 @@ pytestmark = [pytest.mark.disruptive, every_cpu]
 
 PAGES = 32
 PATIENCE = 3.0  # seconds until the unplug is signalled
-WARNING = r"WARNING: .* at (\S*/)?mm/"
+#: The series does not say in which file: where memory is offlined, or where nodes and their blocks are kept.
+WARNING = kmsg.warning_at(r"(mm|drivers/base)/\S+")
 
 
 def try_unplug(node: PrivateNode) -> str:
