@@ -11,7 +11,7 @@ from fixtures.nodes import OpenNode, PrivateNode
 from helpers.cgroup import find_v2
 from helpers.nodes import Node
 from helpers.testmod import OnlineType, TestModule
-from selftests.isolation.world import OPEN, World, take_all
+from selftests.isolation.world import OPEN, World, fill_nearest
 
 WorldBuilder = Callable[["Setting"], World]
 
@@ -97,10 +97,12 @@ def build_world(
             cpuset()
         elif root is not None and any(root.glob("*/**/cpuset.mems")):
             pytest.skip("this machine has child cpusets, the key cannot be off")
+        movable = wanted.zone is MOVABLE
+        ordinary = request.getfixturevalue("ordinary_nodes" if movable else "kernel_ordinary_nodes")
         if wanted.opened:
-            return World(open_node(OPEN, online=wanted.zone), testmod.gfp)
-        fixture = "closed_node" if wanted.zone is MOVABLE else "closed_kernel_node"
-        return World(request.getfixturevalue(fixture), testmod.gfp)
+            return World(open_node(OPEN, online=wanted.zone), testmod.gfp, ordinary)
+        node = request.getfixturevalue("closed_node" if movable else "closed_kernel_node")
+        return World(node, testmod.gfp, ordinary)
 
     return build
 
@@ -125,13 +127,12 @@ def far_ordinary(ordinary_nodes: list[Node]) -> Node:
 
 
 @pytest.fixture
-def short_of_memory(mod: TestModule, ordinary_nodes: list[Node]) -> Node:
-    """D, with nothing left for ordinary requests: they have to go elsewhere. Given back with the test.
+def short_of_memory(request: pytest.FixtureRequest, mod: TestModule, ordinary_nodes: list[Node]) -> Node:
+    """D, with nothing left for ordinary requests (for those of the test's world): they have to go elsewhere.
+    Given back with the test.
 
     The other ordinary nodes have room, and a private node is nearer to D than some of them. Taken by the
     module in large blocks, because that takes no time; what is below the min watermark is left to the kernel.
     """
-    assert len(ordinary_nodes) > 1, "the machine needs a second ordinary node"
-    node = ordinary_nodes[0]
-    take_all(mod, node)
-    return node
+    asks = "world" in request.fixturenames
+    return fill_nearest(mod, request.getfixturevalue("world").ordinary if asks else ordinary_nodes)

@@ -9,7 +9,7 @@ import pytest
 from fixtures.nodes import unchanged_free_pages
 from fixtures.requirement import requirement
 from fixtures.testmod import AllocFactory
-from helpers.nodes import Node, node_list
+from helpers.nodes import node_list
 from helpers.testmod import Context, Entry, FreeHow
 from selftests.isolation.world import BY_MASK, BY_NODE, PAGES, World, all_on
 
@@ -40,16 +40,14 @@ def test_refused_and_diverted_requests_take_nothing(used_world: World, alloc: Al
 
 
 @requirement("ISO-13")
-def test_refused_requests_of_every_context_take_nothing(
-    used_world: World, alloc: AllocFactory, far_ordinary: Node
-) -> None:
+def test_refused_requests_of_every_context_take_nothing(used_world: World, alloc: AllocFactory) -> None:
     gfp = used_world.base & ~used_world.gfp.DIRECT_RECLAIM | used_world.gfp.THISNODE
     with unchanged_free_pages(used_world.node):
         for entry, context in product(BY_NODE, Context):
             taken = alloc(entry, used_world.node, gfp=gfp, count=PAGES, context=context)
             assert taken is None, f"{entry.name}, {context.name}: {taken}"
-            control = alloc(entry, far_ordinary, gfp=gfp, count=PAGES, context=context)
-            assert all_on(control, far_ordinary), f"{entry.name}, {context.name}: {control}"
+            control = alloc(entry, used_world.far, gfp=gfp, count=PAGES, context=context)
+            assert all_on(control, used_world.far), f"{entry.name}, {context.name}: {control}"
 
 
 @requirement("ISO-13")

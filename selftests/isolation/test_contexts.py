@@ -46,15 +46,13 @@ URGENCIES = (
 
 @requirement("ISO-11")
 @pytest.mark.parametrize("urgency", URGENCIES, ids=str)
-def test_urgent_request_for_p_alone_gets_nothing(
-    world: World, alloc: AllocFactory, far_ordinary: Node, urgency: Urgency
-) -> None:
+def test_urgent_request_for_p_alone_gets_nothing(world: World, alloc: AllocFactory, urgency: Urgency) -> None:
     gfp = urgency.gfp(world) | world.gfp.THISNODE
     for entry in BY_NODE:
         taken = alloc(entry, world.node, gfp=gfp, count=COUNT, context=urgency.context)
         assert taken is None, f"{entry.name}, {urgency}: {where(taken)}"
-        control = alloc(entry, far_ordinary, gfp=gfp, count=COUNT, context=urgency.context)
-        assert all_on(control, far_ordinary), f"{entry.name}, {urgency}: {where(control)}"
+        control = alloc(entry, world.far, gfp=gfp, count=COUNT, context=urgency.context)
+        assert all_on(control, world.far), f"{entry.name}, {urgency}: {where(control)}"
     assert_untouched(world.node)
 
 
@@ -68,7 +66,7 @@ def test_urgent_request_preferring_p_is_served_elsewhere(
         taken = alloc(entry, world.node, gfp=gfp, count=COUNT, context=urgency.context)
         assert_ordinary(taken, ordinary_nodes, f"{entry.name}, {urgency}")
     for entry in BY_MASK:
-        mask = [world.node.nid, ordinary_nodes[-1].nid]
+        mask = [world.node.nid, world.far.nid]
         taken = alloc(entry, world.node, gfp=gfp, count=COUNT, context=urgency.context, nodemask=mask)
         assert_ordinary(taken, ordinary_nodes, f"{entry.name}, {urgency}, mask {mask}")
     assert_untouched(world.node)

@@ -25,29 +25,29 @@ def contig(testmod: TestModule) -> None:
 @requirement("ISO-10", "ISO-01")
 @pytest.mark.usefixtures("contig")
 def test_search_from_p_finds_ordinary_memory(
-    world: World, alloc: AllocFactory, ordinary_nodes: list[Node], far_ordinary: Node
+    world: World, alloc: AllocFactory, ordinary_nodes: list[Node]
 ) -> None:
     taken = alloc(Entry.CONTIG_PAGES, world.node, gfp=world.base, count=BLOCK)
     assert_ordinary(taken, ordinary_nodes, "alloc_contig_pages for P")
-    control = alloc(Entry.CONTIG_PAGES, far_ordinary, gfp=world.base, count=BLOCK)
-    assert all_on(control, far_ordinary), f"for {far_ordinary}: {where(control)}"
+    control = alloc(Entry.CONTIG_PAGES, world.far, gfp=world.base, count=BLOCK)
+    assert all_on(control, world.far), f"for {world.far}: {where(control)}"
 
 
 @requirement("ISO-10", "ISO-02", "ISO-05")
 @pytest.mark.usefixtures("contig")
-def test_search_in_p_alone_finds_nothing(world: World, alloc: AllocFactory, far_ordinary: Node) -> None:
+def test_search_in_p_alone_finds_nothing(world: World, alloc: AllocFactory) -> None:
     gfp = world.base | world.gfp.THISNODE
     taken = alloc(Entry.CONTIG_PAGES, world.node, gfp=gfp, count=BLOCK)
     assert taken is None, f"with THISNODE: {where(taken)}"
     taken = alloc(Entry.CONTIG_PAGES, world.node, gfp=world.base, nodemask=[world.node.nid], count=BLOCK)
     assert taken is None, f"with mask P: {where(taken)}"
     assert_untouched(world.node)
-    control = alloc(Entry.CONTIG_PAGES, far_ordinary, gfp=gfp, count=BLOCK)
-    assert all_on(control, far_ordinary), f"{far_ordinary} with THISNODE: {where(control)}"
+    control = alloc(Entry.CONTIG_PAGES, world.far, gfp=gfp, count=BLOCK)
+    assert all_on(control, world.far), f"{world.far} with THISNODE: {where(control)}"
 
 
 @requirement("ISO-10")
-def test_range_of_p_is_not_taken(world: World, alloc: AllocFactory, far_ordinary: Node) -> None:
+def test_range_of_p_is_not_taken(world: World, alloc: AllocFactory) -> None:
     page_size = world.node.mod.handshake.page_size
     first = world.node.start // page_size
     for start, count in ((first, BLOCK), (first + BLOCK, 64), (first + 4 * BLOCK, 2 * BLOCK)):

@@ -13,12 +13,12 @@ from selftests.isolation.world import BY_MASK, PAGES, World, all_on, assert_ordi
 
 @requirement("ISO-05")
 def test_mask_with_p_opens_nothing(
-    world: World, second_closed_node: PrivateNode, alloc: AllocFactory, ordinary_nodes: list[Node]
+    world: World, second_closed_node: PrivateNode, alloc: AllocFactory
 ) -> None:
-    masks = [[world.node.nid, node.nid] for node in ordinary_nodes] + [list(node_list("possible"))]
+    masks = [[world.node.nid, node.nid] for node in world.ordinary] + [list(node_list("possible"))]
     for entry in BY_MASK:
         for mask in masks:
-            named = [node for node in ordinary_nodes if node.nid in mask]
+            named = [node for node in world.ordinary if node.nid in mask]
             for preferred in node_list("online"):
                 taken = alloc(entry, preferred, gfp=world.base, nodemask=mask, count=PAGES)
                 assert_ordinary(taken, named, f"{entry.name}, node {preferred} preferred, mask {mask}")
@@ -27,17 +27,17 @@ def test_mask_with_p_opens_nothing(
 
 @requirement("ISO-05")
 def test_mask_of_private_nodes_gives_nothing(
-    world: World, second_closed_node: PrivateNode, alloc: AllocFactory, far_ordinary: Node
+    world: World, second_closed_node: PrivateNode, alloc: AllocFactory
 ) -> None:
     p, q = world.node.nid, second_closed_node.nid
     for entry in BY_MASK:
         for mask in ([p], [p, q]):
-            for preferred in (p, q, far_ordinary.nid):
+            for preferred in (p, q, world.far.nid):
                 taken = alloc(entry, preferred, gfp=world.light, nodemask=mask, count=PAGES)
                 seen = f"{entry.name}, node {preferred} preferred, mask {mask}: {where(taken)}"
                 assert taken is None, seen
-        control = alloc(entry, p, gfp=world.light, nodemask=[far_ordinary.nid], count=PAGES)
-        assert all_on(control, far_ordinary), f"{entry.name}, mask {far_ordinary}: {where(control)}"
+        control = alloc(entry, p, gfp=world.light, nodemask=[world.far.nid], count=PAGES)
+        assert all_on(control, world.far), f"{entry.name}, mask {world.far}: {where(control)}"
         asked = alloc(entry, p, gfp=world.light | world.gfp.PRIVATE, nodemask=[p], count=PAGES)
         assert all_on(asked, world.node), f"{entry.name}, the same mask with the flag: {where(asked)}"
 
@@ -59,10 +59,10 @@ def test_mask_of_all_nodes_beside_a_full_node(
 
 @requirement("ISO-07")
 def test_candidates_are_fallback_list_and_mask(
-    world: World, second_closed_node: PrivateNode, alloc: AllocFactory, ordinary_nodes: list[Node]
+    world: World, second_closed_node: PrivateNode, alloc: AllocFactory
 ) -> None:
     gfp = world.base | world.gfp.PRIVATE
-    masks = [(node, [node.nid, world.node.nid, second_closed_node.nid]) for node in ordinary_nodes]
+    masks = [(node, [node.nid, world.node.nid, second_closed_node.nid]) for node in world.ordinary]
     for entry in BY_MASK:
         for _, mask in masks:
             taken = alloc(entry, world.node, gfp=gfp, nodemask=mask, count=PAGES)
@@ -92,12 +92,10 @@ def test_full_p_does_not_lead_to_q(
 
 
 @requirement("ISO-08")
-def test_mask_adds_nothing_to_a_fallback_list(
-    world: World, alloc: AllocFactory, ordinary_nodes: list[Node]
-) -> None:
+def test_mask_adds_nothing_to_a_fallback_list(world: World, alloc: AllocFactory) -> None:
     gfp = world.light | world.gfp.PRIVATE
     for entry in BY_MASK:
-        for node in ordinary_nodes:
+        for node in world.ordinary:
             for extra in (0, world.gfp.THISNODE):
                 taken = alloc(entry, node, gfp=gfp | extra, nodemask=[world.node.nid], count=PAGES)
                 assert taken is None, f"{entry.name}, {node} preferred, mask P: {where(taken)}"

@@ -13,28 +13,26 @@ from selftests.isolation.world import BY_NODE, PAGES, World, all_on, assert_ordi
 
 @requirement("ISO-02")
 @pytest.mark.parametrize("entry", BY_NODE, ids=label)
-def test_thisnode_alone_gets_nothing(
-    world: World, alloc: AllocFactory, far_ordinary: Node, entry: Entry
-) -> None:
+def test_thisnode_alone_gets_nothing(world: World, alloc: AllocFactory, entry: Entry) -> None:
     with unchanged_free_pages(world.node):
         taken = alloc(entry, world.node, gfp=world.base | world.gfp.THISNODE, count=PAGES)
         assert taken is None, f"{entry.name}: {where(taken)}"
-    control = alloc(entry, far_ordinary, gfp=world.base | world.gfp.THISNODE, count=PAGES)
-    assert all_on(control, far_ordinary), f"{entry.name} on {far_ordinary}: {where(control)}"
+    control = alloc(entry, world.far, gfp=world.base | world.gfp.THISNODE, count=PAGES)
+    assert all_on(control, world.far), f"{entry.name} on {world.far}: {where(control)}"
 
 
 @requirement("ISO-02")
-def test_thisnode_gets_no_large_block(world: World, alloc: AllocFactory, far_ordinary: Node) -> None:
+def test_thisnode_gets_no_large_block(world: World, alloc: AllocFactory) -> None:
     gfp = world.base | world.gfp.THISNODE | world.gfp.COMP
     for order in (1, 4, 9, 10):
         taken = alloc(Entry.ALLOC_PAGES_NODE, world.node, gfp=gfp, order=order)
         assert taken is None, f"order {order}: {where(taken)}"
-        control = alloc(Entry.ALLOC_PAGES_NODE, far_ordinary, gfp=gfp, order=order)
-        assert all_on(control, far_ordinary), f"order {order}: {where(control)}"
+        control = alloc(Entry.ALLOC_PAGES_NODE, world.far, gfp=gfp, order=order)
+        assert all_on(control, world.far), f"order {order}: {where(control)}"
 
 
 @requirement("ISO-02")
-def test_no_other_flag_opens_the_gate(world: World, alloc: AllocFactory, far_ordinary: Node) -> None:
+def test_no_other_flag_opens_the_gate(world: World, alloc: AllocFactory) -> None:
     gfp = world.gfp
     flags = [gfp.ZERO, gfp.NORETRY, gfp.RETRY_MAYFAIL, gfp.HARDWALL, gfp.ACCOUNT, gfp.HIGH, gfp.COMP,
              gfp.MEMALLOC, gfp.NOMEMALLOC]  # fmt: skip
@@ -44,8 +42,8 @@ def test_no_other_flag_opens_the_gate(world: World, alloc: AllocFactory, far_ord
         request = world.base | gfp.THISNODE | flag
         taken = alloc(Entry.ALLOC_PAGES_NODE, world.node, gfp=request)
         assert taken is None, f"{gfp.names(request)}: {where(taken)}"
-        control = alloc(Entry.ALLOC_PAGES_NODE, far_ordinary, gfp=request)
-        assert all_on(control, far_ordinary), f"{gfp.names(request)}: {where(control)}"
+        control = alloc(Entry.ALLOC_PAGES_NODE, world.far, gfp=request)
+        assert all_on(control, world.far), f"{gfp.names(request)}: {where(control)}"
 
 
 @requirement("ISO-02")
@@ -74,9 +72,7 @@ def test_gate_in_every_setting(every_world: World, alloc: AllocFactory, ordinary
 
 
 @requirement("ISO-06")
-def test_loop_over_possible_nodes(
-    world: World, second_closed_node: PrivateNode, alloc: AllocFactory, ordinary_nodes: list[Node]
-) -> None:
+def test_loop_over_possible_nodes(world: World, second_closed_node: PrivateNode, alloc: AllocFactory) -> None:
     for entry in BY_NODE:
         found = {
             nid: alloc(entry, nid, gfp=world.base | world.gfp.THISNODE, count=PAGES)
@@ -84,6 +80,6 @@ def test_loop_over_possible_nodes(
         }
         seen = "; ".join(f"asked node {nid}: {where(taken)}" for nid, taken in found.items())
         served = {nid for nid, taken in found.items() if taken}
-        assert served == {node.nid for node in ordinary_nodes}, f"{entry.name}: {seen}"
+        assert served == {node.nid for node in world.ordinary}, f"{entry.name}: {seen}"
         assert all(taken.nid == nid for nid, taken in found.items() if taken), f"{entry.name}: {seen}"
     assert_untouched(world.node, second_closed_node)

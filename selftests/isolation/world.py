@@ -3,7 +3,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import pytest
 
 from fixtures.private import PrivateNode
 from fixtures.settling import drain, each_cpu, lost_pages
@@ -38,10 +40,18 @@ class World:
     base: gfp of an ordinary request for the zone P has: GFP_HIGHUSER_MOVABLE for a movable one, GFP_KERNEL
     for the kernel zone. light: the same without direct reclaim, for requests that have nowhere to go, so that
     a failure is no case for the OOM killer; without NOMEMALLOC it could dip into the reserves instead.
+    ordinary: the ordinary nodes that could serve it, too, nearest first. A node that is online movable as a
+    whole has nothing for GFP_KERNEL.
     """
 
     node: PrivateNode
     gfp: Gfp
+    ordinary: list[Node] = field(default_factory=list)
+
+    @property
+    def far(self) -> Node:
+        """The farthest of the ordinary nodes: getting pages there shows that a node was honoured."""
+        return self.ordinary[-1]
 
     @property
     def base(self) -> int:
@@ -117,6 +127,14 @@ def take_all(mod: TestModule, node: Node, leave: int = 0) -> None:
                 wanted = max(mod.node_pages(node.nid)[0] - leave, 0) >> order
                 if wanted:
                     mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=gfp, order=order, count=wanted)
+
+
+def fill_nearest(mod: TestModule, ordinary: list[Node]) -> Node:
+    """take_all() of the first of these nodes, while another has room. Skips where there is no other."""
+    if len(ordinary) < 2:
+        pytest.skip("needs two ordinary nodes with memory of that zone")
+    take_all(mod, ordinary[0])
+    return ordinary[0]
 
 
 @contextmanager
