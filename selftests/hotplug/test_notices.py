@@ -35,12 +35,13 @@ def told(mod: TestModule, *acts: Life) -> list[list[tuple[HotplugAction, int | N
 
 
 def life(range_: PrivateRange, blocks: int, online: OnlineType, options: dict[str, Any]) -> tuple[Life, Life]:
-    """Plug and unplug of so many memory blocks."""
+    """Plug and unplug of so many memory blocks. Ordinary memory, the control, is movable whatever zone P is
+    in: what goes to its kernel zone unasked, from Linux 6.14 on the stack of its own kswapd, stays there."""
     parts: list[PrivateNode] = []
     size = blocks * range_.block
     ordinary = options.get("kind") is Kind.ORDINARY
     plug = (
-        (lambda: parts.append(range_.plug_ordinary(size, online=online)))
+        (lambda: parts.append(range_.plug_ordinary(size)))
         if ordinary
         else (lambda: parts.append(range_.plug(size, online=online, **options)))
     )
