@@ -143,6 +143,6 @@ def test_no_migration_takes_the_user_there(
         worker = child.start(migrant, uid=NOBODY)
         seen, address = worker.step()
         where = residency_of(address, PAGES, worker.pid)
-        assert seen == "EINVAL"
+        assert seen != OK, "an error, whichever (NOP-04)"
         assert not where.elsewhere(*ordinary), f"migrate_pages: {seen}; {where}"
         worker.finish()

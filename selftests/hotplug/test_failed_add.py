@@ -12,7 +12,7 @@ from helpers.memory import PAGE_SIZE
 from helpers.nodes import Node
 from helpers.outcome import OK, outcome
 from helpers.testmod import Entry, Kind, OnlineType, TestModule
-from selftests.hotplug.standing import BARE, PRIVATE, snapshot, standing, world
+from selftests.hotplug.standing import BARE, PRIVATE, REGISTERED, snapshot, standing, world
 
 Range = tuple[int, int]  # start and size in bytes
 
@@ -99,21 +99,44 @@ def test_failure_on_a_node_that_has_private_memory(
     assert taken.nid == node.nid
 
 
-@requirement("HPL-04")
-@pytest.mark.parametrize(
-    ("blocks", "beside"), [(1, False), (2, False), (1, True)], ids=["only_one", "second_of_two", "beside"]
-)
-def test_memory_that_somebody_refuses(
-    mod: TestModule, testmod: TestModule, unplugged: PrivateRange, blocks: int, beside: bool
-) -> None:
-    """It is added by then, and a driver that is told of memory that goes online has no room for the last
-    block of it."""
+@pytest.fixture(params=[(1, False), (2, False), (1, True)], ids=["only_one", "second_of_two", "beside"])
+def refused(
+    request: pytest.FixtureRequest, mod: TestModule, unplugged: PrivateRange
+) -> tuple[int, bool, dict[str, object]]:
+    """A driver that is told of memory that goes online has no room for the last block of the next plug; it is
+    added by then. Size of that plug in bytes, whether the node has another block, and how things are now."""
+    blocks, beside = request.param
     if beside:
         unplugged.plug(offset=unplugged.block)
-    size, before = blocks * unplugged.block, world(testmod, unplugged.nid)
     mod.hotplug(refuse=blocks)
-    assert outcome(testmod.plug, unplugged.nid, unplugged.start, size) == "ENOMEM"
-    assert world(testmod, unplugged.nid) == before
-    unplugged.plug(size)
+    return blocks * unplugged.block, beside, world(mod, unplugged.nid)
+
+
+@requirement("HPL-04")
+def test_memory_that_somebody_refuses(
+    testmod: TestModule, unplugged: PrivateRange, refused: tuple[int, bool, dict[str, object]]
+) -> None:
+    """All is undone. Or the add has done its part, as add_memory_resource() sees it: then the block is the
+    owner's to online."""
+    size, beside, before = refused
+    ended = outcome(unplugged.plug, size)
+    if ended != OK:
+        assert world(testmod, unplugged.nid) == before, f"after an add that ended with {ended}"
+        unplugged.plug(size)
+    else:
+        node = unplugged.parts[-1]
+        (offline,) = (block for block in node.blocks() if block.state == "offline")
+        assert standing(testmod, node.nid) == (PRIVATE if beside or size > unplugged.block else REGISTERED)
+        offline.online("online_movable")
+    assert standing(testmod, unplugged.nid) == PRIVATE
     managed = testmod.node_state(unplugged.nid).managed_pages
-    assert managed == (blocks + beside) * unplugged.block // PAGE_SIZE, "the control: nobody refuses it now"
+    assert managed == (size + beside * unplugged.block) // PAGE_SIZE, "the control: nobody refuses it now"
+
+
+@requirement("HPL-04a")
+def test_memory_that_somebody_refuses_is_not_added(
+    testmod: TestModule, unplugged: PrivateRange, refused: tuple[int, bool, dict[str, object]]
+) -> None:
+    size, _beside, before = refused
+    assert outcome(unplugged.plug, size) == "ENOMEM"
+    assert world(testmod, unplugged.nid) == before

@@ -9,9 +9,9 @@ from fixtures.selection import core
 from fixtures.testmod import AllocFactory
 from helpers.memory import PAGE_SIZE
 from helpers.nodes import Node, node_list
-from helpers.outcome import outcome
+from helpers.outcome import OK, outcome
 from helpers.testmod import Entry, OnlineType, Ops, TestModule, ZoneList
-from selftests.hotplug.standing import BARE, ORDINARY, PRIVATE, standing
+from selftests.hotplug.standing import BARE, ORDINARY, PRIVATE, snapshot, standing
 
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
 ZONES = pytest.mark.parametrize("online", [OnlineType.MOVABLE, OnlineType.KERNEL], ids=["movable", "kernel"])
@@ -93,11 +93,15 @@ def test_private_beside_ordinary_is_refused(
 
 @requirement("HPL-10")
 @core
-def test_ordinary_beside_private_is_private(
+def test_ordinary_beside_private_changes_nothing(
     unplugged: PrivateRange, mod: TestModule, alloc: AllocFactory, ordinary_nodes: list[Node]
 ) -> None:
-    """The node decides: what others add to a node that is registered is as private as the rest."""
+    """The node decides: what others add to one that is registered is as private as the rest, or refused."""
     first = unplugged.plug()
-    unplugged.plug_ordinary(offset=unplugged.block)
+    before = snapshot(mod, first.nid)
+    ended = outcome(unplugged.plug_ordinary, offset=unplugged.block)
+    if ended == OK:
+        assert first.managed_pages() == 2 * unplugged.block // PAGE_SIZE
+    else:
+        assert snapshot(mod, first.nid) == before, f"after an add that ended with {ended}"
     check_private(first, mod, alloc, ordinary_nodes)
-    assert first.managed_pages() == 2 * unplugged.block // PAGE_SIZE
