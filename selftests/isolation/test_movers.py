@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """ISO-24: what moves pages on its own account. Each is seen at work on ordinary memory; P, empty and near,
-gets nothing of it."""
+closed or open for policies and migration, gets nothing of it."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -43,7 +43,7 @@ def on_node(memory: Mapping, nid: int) -> Mapping:
 
 @requirement("ISO-24")
 @pytest.mark.disruptive
-def test_compaction(closed_node: PrivateNode, anon: AnonFactory, far_ordinary: Node, mod: TestModule) -> None:
+def test_compaction(private: PrivateNode, anon: AnonFactory, far_ordinary: Node, mod: TestModule) -> None:
     with only_lowest_free(mod, far_ordinary):
         memory = on_node(anon(8 * HUGE), far_ordinary.nid)
     holes(memory)
@@ -51,7 +51,7 @@ def test_compaction(closed_node: PrivateNode, anon: AnonFactory, far_ordinary: N
     found = residency(memory)
     assert moved, f"nothing was compacted on {far_ordinary}: {found}"
     assert set(found.counts) == {far_ordinary.nid}, f"{moved} pages moved: {found}"
-    assert_untouched(closed_node)
+    assert_untouched(private)
 
 
 @pytest.fixture
@@ -75,15 +75,15 @@ def assert_collapsed(memory: Mapping, private: PrivateNode, ordinary: list[Node]
 
 
 @requirement("ISO-24")
-def test_collapse(closed_node: PrivateNode, splintered: Mapping, ordinary_nodes: list[Node]) -> None:
+def test_collapse(private: PrivateNode, splintered: Mapping, ordinary_nodes: list[Node]) -> None:
     splintered.advise(MADV_COLLAPSE)
     assert splintered.smaps()["AnonHugePages"] == splintered.nbytes, "the control: huge pages were made"
-    assert_collapsed(splintered, closed_node, ordinary_nodes)
+    assert_collapsed(splintered, private, ordinary_nodes)
 
 
 @requirement("ISO-24")
 def test_khugepaged(
-    closed_node: PrivateNode, splintered: Mapping, ordinary_nodes: list[Node], knob: KnobSetter
+    private: PrivateNode, splintered: Mapping, ordinary_nodes: list[Node], knob: KnobSetter
 ) -> None:
     knob(f"{KHUGEPAGED}/pages_to_scan", 1 << 20)
     knob(f"{KHUGEPAGED}/alloc_sleep_millisecs", 10)
@@ -93,12 +93,12 @@ def test_khugepaged(
         30,
         lambda: f"khugepaged: {splintered.smaps()['AnonHugePages']} of {splintered.nbytes} bytes are huge",
     )
-    assert_collapsed(splintered, closed_node, ordinary_nodes)
+    assert_collapsed(splintered, private, ordinary_nodes)
 
 
 @requirement("ISO-24")
 def test_numa_balancing(
-    closed_node: PrivateNode, child: ChildFactory, ordinary_node: Node, far_ordinary: Node, knob: KnobSetter
+    private: PrivateNode, child: ChildFactory, ordinary_node: Node, far_ordinary: Node, knob: KnobSetter
 ) -> None:
     """Memory on the far node, used from D's CPUs: it is brought to D."""
     knob(f"{BALANCING}/scan_delay_ms", 50)
@@ -112,14 +112,14 @@ def test_numa_balancing(
             def promoted() -> bool:
                 memory.verify()
                 found = residency(memory)
-                assert not found.any_on(closed_node.nid), f"on {closed_node}: {found}"
+                assert not found.any_on(private.nid), f"on {private}: {found}"
                 return found.counts[ordinary_node.nid] > memory.pages // 2
 
             wait_until(promoted, 40, lambda: f"pages brought to {ordinary_node}: {residency(memory)}")
             return str(residency(memory))
 
     child(work, cpus=set(ordinary_node.cpus()))
-    assert_untouched(closed_node)
+    assert_untouched(private)
 
 
 def plug_far(target: PrivateRange, kind: Kind) -> PrivateNode:
@@ -167,7 +167,7 @@ def test_demotion(
 
 @requirement("ISO-24")
 def test_offlining_an_ordinary_block(
-    closed_node: PrivateNode, second_unplugged: PrivateRange, anon: AnonFactory, ordinary_nodes: list[Node]
+    private: PrivateNode, second_unplugged: PrivateRange, anon: AnonFactory, ordinary_nodes: list[Node]
 ) -> None:
     hot_added = second_unplugged.plug_ordinary()
     memory = on_node(anon(HUGE), hot_added.nid)
@@ -177,7 +177,7 @@ def test_offlining_an_ordinary_block(
     assert found.present == memory.pages, f"{found}"
     assert set(found.counts) <= {node.nid for node in ordinary_nodes}, f"moved to {found}"
     memory.verify()
-    assert_untouched(closed_node)
+    assert_untouched(private)
 
 
 @pytest.fixture
