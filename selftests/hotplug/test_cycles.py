@@ -13,6 +13,9 @@ from helpers.testmod import OnlineType, Ops, TestModule
 from selftests.hotplug.standing import BARE, standing
 
 CYCLES = 50
+#: Times to try so many: what leaks grows each time, what others on the machine do (a thread's stack, a few
+#: slabs) does not.
+BATCHES = 3
 #: Bytes that a cycle may not cost on average. A registration, a memory block or a node's device take more.
 SMALLEST = 192
 OPEN = Ops.MIGRATION | Ops.MEMPOLICY
@@ -56,11 +59,13 @@ def test_nothing_is_left(
 ) -> None:
     for _warm in range(5):
         cycle(unplugged, online, ops)
-    before, cached = exact(mod), caches()
-    for _again in range(CYCLES):
-        cycle(unplugged, online, ops)
-    now = caches()
+    before, cost = exact(mod), list[dict[str, int]]()
+    while len(cost) < BATCHES and (not cost or max(cost[-1].values()) >= CYCLES * SMALLEST):
+        cached = caches()
+        for _again in range(CYCLES):
+            cycle(unplugged, online, ops)
+        now = caches()
+        cost.append({name: now[name] - cached[name] for name in now})
     assert exact(mod) == before
-    grown = {name: now[name] - cached[name] for name in now}
-    assert max(grown.values()) < CYCLES * SMALLEST, f"{CYCLES} cycles cost {grown} bytes"
+    assert max(cost[-1].values()) < CYCLES * SMALLEST, f"bytes that {CYCLES} cycles cost, each time: {cost}"
     assert standing(mod, unplugged.nid) == BARE
