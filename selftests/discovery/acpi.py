@@ -10,7 +10,10 @@ from pathlib import Path
 TABLES = Path("/sys/firmware/acpi/tables")
 _HEADER = 36
 _SRAT_BODY = _HEADER + 12
-_CPU, _MEMORY, _X2APIC, _GICC = 0, 1, 2, 3
+_CPU, _MEMORY = 0, 1
+#: Where an entry has its proximity domain and its flags, by type (include/acpi/actbl3.h): memory, x2APIC,
+#: GICC, generic initiator, RINTC. An older local APIC's domain is in two parts.
+_FIELDS = {_MEMORY: (2, 28), 2: (4, 12), 3: (2, 10), 5: (4, 24), 7: (4, 12)}
 
 
 def slit(table: bytes) -> dict[tuple[int, int], int]:
@@ -21,7 +24,8 @@ def slit(table: bytes) -> dict[tuple[int, int], int]:
 
 
 def domains(srat: bytes) -> list[int]:
-    """Proximity domains in the order in which the kernel gives them node numbers: CPUs first, then memory."""
+    """Proximity domains in the order in which the kernel gives them node numbers: CPUs and generic initiators
+    in the order of their entries, then memory."""
     entries: list[tuple[bool, int]] = []
     offset = _SRAT_BODY
     while offset + 2 <= len(srat):
@@ -29,10 +33,10 @@ def domains(srat: bytes) -> list[int]:
         body = srat[offset : offset + length]
         if kind == _CPU and body[4] & 1:
             entries.append((False, body[2] | int.from_bytes(body[9:12], "little") << 8))
-        elif kind in (_X2APIC, _GICC) and struct.unpack_from("<I", body, 12)[0] & 1:
-            entries.append((False, struct.unpack_from("<I", body, 4 if kind == _X2APIC else 2)[0]))
-        elif kind == _MEMORY and struct.unpack_from("<I", body, 28)[0] & 1:
-            entries.append((True, struct.unpack_from("<I", body, 2)[0]))
+        elif kind in _FIELDS:
+            domain, flags = (struct.unpack_from("<I", body, at)[0] for at in _FIELDS[kind])
+            if flags & 1:
+                entries.append((kind == _MEMORY, domain))
         offset += max(length, 2)
     return list(dict.fromkeys(domain for _memory, domain in sorted(entries, key=lambda entry: entry[0])))
 

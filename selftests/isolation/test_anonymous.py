@@ -20,7 +20,7 @@ from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
 from helpers.residency import Residency, residency, residency_of
 from helpers.testmod import TestModule
-from selftests.isolation.world import assert_spilled, assert_untouched, take_all
+from selftests.isolation.world import assert_spilled, assert_untouched, fill_nearest
 
 #: More than a full node still gives out of what reclaim finds there.
 PAGES = 1024
@@ -97,7 +97,7 @@ def test_copies_after_fork(
         yield residency(memory)
         memory.verify(2)
 
-    take_all(mod, ordinary_nodes[0])
+    fill_nearest(mod, ordinary_nodes)
     writer = child.start(write)
     copies = writer.step()
     assert not set(copies.frames) & set(before.frames), f"not copied: {copies}"
@@ -117,7 +117,7 @@ def test_swapped_in_pages(
     memory.advise(MADV_PAGEOUT)
     out = residency(memory)
     assert out.swapped > PAGES // 2, f"not swapped out: {out}"
-    take_all(mod, ordinary_nodes[0])
+    fill_nearest(mod, ordinary_nodes)
     memory.verify()
     assert_spilled(residency(memory), private, ordinary_nodes, "swapped-in memory")
 

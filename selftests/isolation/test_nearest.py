@@ -2,6 +2,8 @@
 """ISO-01a: what is meant for P and may not be on it goes to the ordinary memory next to P: the CPU's, or
 the first in the order of numbers, would be a slow choice for who works with P."""
 
+from itertools import pairwise
+
 import pytest
 
 from fixtures.private import PrivateNode
@@ -22,10 +24,11 @@ OBJECTS = {
 
 
 def by_distance(node: PrivateNode, ordinary: list[Node]) -> list[Node]:
-    """Ordinary nodes, nearest to P first. Skips where two are equally near: then either is right."""
+    """Ordinary nodes, nearest to P first. Skips where two are about equally near: the kernel adds up to 2 to
+    a distance (see zonelists/lists.py), so either is right."""
     distances = node.node.distances()
     found = sorted(ordinary, key=lambda one: distances[one.nid])
-    if len({distances[one.nid] for one in ordinary}) < len(ordinary):
+    if any(distances[far.nid] - distances[near.nid] <= 2 for near, far in pairwise(found)):
         pytest.skip("two ordinary nodes are equally far from a private one")
     return found
 
@@ -67,7 +70,9 @@ def test_objects_of_the_kernel(
 def test_the_next_one_when_the_nearest_is_full(
     both: Pairs, alloc: AllocFactory, mod: TestModule, second_ordinary_node: Node
 ) -> None:
-    node, order = next(pair for pair in both if pair[1][0].nid == second_ordinary_node.nid)
+    node, order = next((pair for pair in both if pair[1][0].nid == second_ordinary_node.nid), (None, []))
+    if node is None:
+        pytest.skip("no private node is next to the second ordinary one")
     take_all(mod, order[0])
     gfp = mod.gfp.HIGHUSER_MOVABLE & ~(mod.gfp.DIRECT_RECLAIM | mod.gfp.KSWAPD_RECLAIM)
     taken = alloc(Entry.ALLOC_PAGES_NODE, node, gfp=gfp, count=PAGES)
