@@ -10,6 +10,7 @@ pytest_plugins = [
     "fixtures.repeat",
     "fixtures.remaining",
     "fixtures.testmod",
+    "fixtures.home",
     "fixtures.nodes",
     "fixtures.provisioned",
     "fixtures.knobs",

@@ -78,6 +78,7 @@ def test_slab_spreads_over_ordinary_nodes(
 
 
 @requirement("CPS-05")
+@pytest.mark.local
 def test_without_spreading_the_local_node(v1: Cgroup, nodes: dict[str, int], child: ChildFactory) -> None:
     """The control to the above: what is spread there is on D otherwise."""
     v1.set_mems(ids(nodes, "DEPQ"))

@@ -25,6 +25,7 @@ POLICIES = [Mode.DEFAULT, Mode.LOCAL, Mode.BIND, Mode.PREFERRED, Mode.PREFERRED_
 
 @pytest.mark.core
 @requirement("DEV-01")
+@pytest.mark.local
 def test_every_touched_page_is_on_the_node(
     node: PrivateNode, ordinary_node: Node, device: DeviceFactory, anon: AnonFactory
 ) -> None:

@@ -35,6 +35,7 @@ def test_reads_share_the_devices_page(
 
 @pytest.mark.core
 @requirement("DEV-02")
+@pytest.mark.local
 @READ_FIRST
 def test_the_copy_is_on_an_ordinary_node(
     node: PrivateNode,

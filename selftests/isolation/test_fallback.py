@@ -47,6 +47,7 @@ def test_flag_alone_tells_two_requests_apart(
 
 
 @requirement("ISO-01")
+@pytest.mark.local
 @pytest.mark.disruptive
 def test_task_default_policy_gives_ordinary_memory(
     world: World, alloc: AllocFactory, mod: TestModule, ordinary_nodes: list[Node]

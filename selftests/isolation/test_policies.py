@@ -80,6 +80,7 @@ def test_interleave_with_a_full_node(
 
 
 @requirement("ISO-23")
+@pytest.mark.local
 def test_local(closed_node: PrivateNode, place: Place, ordinary_node: Node) -> None:
     found = place(Mode.LOCAL, ())
     assert found.all_on(ordinary_node.nid), f"not on the CPU's node: {found}"
@@ -87,6 +88,7 @@ def test_local(closed_node: PrivateNode, place: Place, ordinary_node: Node) -> N
 
 
 @requirement("ISO-23")
+@pytest.mark.local
 @pytest.mark.core
 @pytest.mark.usefixtures("short_of_memory")
 def test_local_with_the_local_node_full(

@@ -14,6 +14,7 @@ SIZES = [pytest.param(PAGES, False, id="base", marks=core), pytest.param(HUGE, T
 
 
 @requirement("MPL-05")
+@pytest.mark.local
 @core
 @pytest.mark.parametrize("mask", ["DP", "PE", "PQ", "PQE", "DEPQ"])
 def test_nearest_node_first(nodes: dict[str, int], ordinary_node: Node, faulted: Faulted, mask: str) -> None:

@@ -52,6 +52,7 @@ def test_all_of_the_room_is_used(
 
 
 @requirement("MPL-16")
+@pytest.mark.local
 @pytest.mark.parametrize("mask", ["PE", "PQ", "PQE"])
 def test_nearest_private_node_of_several(
     nodes: dict[str, int], p: PrivateNode, q: PrivateNode, ordinary_node: Node, faulted: Faulted, mask: str

@@ -19,6 +19,7 @@ from selftests.oracle import located
 
 
 @requirement("REG-04")
+@pytest.mark.local
 @core
 @pytest.mark.parametrize("mode", [Mode.BIND, Mode.PREFERRED_MANY], ids=["bind", "preferred-many"])
 @pytest.mark.parametrize("letter", ["D", "E"])

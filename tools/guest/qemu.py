@@ -101,7 +101,8 @@ def machine(topology: Topology, accel: str) -> list[str]:
         options.append("hmat=on")
     argv = ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     argv += ["-machine", ",".join(options)]
-    argv += ["-accel", _ACCEL[accel], "-cpu", _CPU[accel], "-smp", f"{topology.vcpus},sockets=1"]
+    argv += ["-accel", _ACCEL[accel], "-cpu", _CPU[accel]]
+    argv += ["-smp", f"{topology.vcpus},sockets={topology.sockets}"]
     argv += ["-m", f"{topology.ram >> 20}M"]
     for node in topology.dram_by_id():
         domain = topology.domain(node.id)

@@ -106,6 +106,11 @@ class Topology:
         return sum(node.size for node in self.nodes) + sum(m.size for m in self.private if m.source == "dram")
 
     @property
+    def sockets(self) -> int:
+        """One a node with CPUs: the kernel complains of CPUs on different nodes that share a cache."""
+        return max(1, sum(node.cpus is not None for node in self.nodes))
+
+    @property
     def memory(self) -> int:
         """The most memory of the host that one guest can use, without QEMU's own."""
         return self.ram + (self.tree.memory if self.tree else 0)
@@ -224,6 +229,7 @@ def _problem(topology: Topology) -> str | None:
     """The first contradiction in words, or None."""
     ids = sorted([node.id for node in topology.nodes] + [memory.id for memory in topology.private])
     dram = topology.dram_by_id()
+    with_cpus = sorted(node.id for node in topology.nodes if node.cpus is not None)
     pairs = {frozenset(pair[:2]) for pair in topology.distances}
     if topology.accel not in ("probe", "tcg", "kvm"):
         return f"accel is {topology.accel!r}, not probe, tcg or kvm"
@@ -231,6 +237,8 @@ def _problem(topology: Topology) -> str | None:
         return f"online is {topology.online}, of {topology.vcpus} vcpus"
     if ids != list(range(len(ids))):
         return f"node ids are {ids}; Linux numbers nodes from 0 without gaps"
+    if with_cpus != list(range(len(with_cpus))):
+        return f"nodes {with_cpus} have CPUs; Linux numbers those first"
     if not dram or dram[0].size != topology.low_memory:
         return "node 0 has to be exactly low_memory, else addresses of the others are unknown"
     for memory in topology.private:

@@ -37,6 +37,12 @@ def test_nodes_and_distances() -> None:
     assert "dist,src=1,dst=2,val=12" in numa
 
 
+def test_a_socket_for_each_node_with_cpus() -> None:
+    assert following(command("fast"), "-smp") == ["2,sockets=1"]
+    assert following(command("sockets"), "-smp") == ["2,sockets=2"]
+    assert following(command("sockets"), "-numa")[1] == "node,nodeid=1,memdev=m1,cpus=1"
+
+
 def test_backends_add_up_to_the_machines_memory() -> None:
     for name in topology.names():
         argv = command(name)

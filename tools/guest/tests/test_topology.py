@@ -94,6 +94,11 @@ def test_cxl_memory_is_not_ram_and_has_no_address() -> None:
     [
         ('accel = "tcg"', 'accel = "hvf"', "not probe, tcg or kvm"),
         ("id = 3", "id = 4", "without gaps"),
+        (
+            '{ id = 2, size = "512M" }',
+            '{ id = 2, size = "512M", cpus = "1" }',
+            "have CPUs; Linux numbers those first",
+        ),
         ('low_memory = "1G"', 'low_memory = "2G"', "exactly low_memory"),
         ('{ id = 1, size = "256M"', '{ id = 1, size = "128M"', "2 or more whole memory blocks"),
         ('{ id = 1, size = "256M"', '{ id = 1, size = "320M"', "whole memory blocks"),
