@@ -2,8 +2,9 @@
 """What the tests of this chapter share: entry points, requests, and the judgement of where pages are."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,7 @@ from helpers.nodes import Node, refresh_vmstat, vmstat
 from helpers.observed import landed
 from helpers.residency import Residency, residency
 from helpers.testmod import Allocation, Entry, OnlineType, Ops, TestModule
+from helpers.testmod.many import alloc_many
 from helpers.testmod.results import Gfp
 from helpers.wait import wait_until
 
@@ -125,8 +127,7 @@ def take_all(mod: TestModule, node: Node, leave: int = 0) -> None:
             for order in (mod.handshake.max_order, 5, 0):
                 refresh_vmstat()
                 wanted = max(mod.node_pages(node.nid)[0] - leave, 0) >> order
-                if wanted:
-                    mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=gfp, order=order, count=wanted)
+                alloc_many(mod, node.nid, gfp=gfp, order=order, count=wanted)
 
 
 def fill_nearest(mod: TestModule, ordinary: list[Node]) -> Node:
@@ -144,21 +145,27 @@ def only_lowest_free(mod: TestModule, node: Node, blocks: int = 8) -> Iterator[N
     taken like the other blocks."""
     gfp = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.THISNODE | mod.gfp.NOMEMALLOC
     gfp &= ~(mod.gfp.DIRECT_RECLAIM | mod.gfp.KSWAPD_RECLAIM)
-    taken: list[Allocation] = []
-    while one := mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=gfp, order=mod.handshake.max_order):
-        taken.append(one)
-    fragments = [
-        mod.alloc(Entry.ALLOC_PAGES_NODE, node.nid, gfp=gfp, count=max(node.free_pages(), 1))
-        for _cpu in each_cpu()
-    ]
-    taken.sort(key=lambda one: one.pfns[0])
-    for one in taken[:blocks]:
-        one.free()
-    try:
+    take = partial(alloc_many, mod, node.nid, gfp=gfp)
+    order = mod.handshake.max_order
+    with ExitStack() as stack:
+        taken = stack.enter_context(take(order=order, count=node.managed_pages() >> order))
+        for _cpu in each_cpu():
+            stack.enter_context(take(count=node.free_pages()))
+        lowest = set(sorted(pfn for one in taken for pfn in one.pfns)[:blocks])
+        spare: list[Allocation] = []
+        for one in taken:
+            if not lowest.isdisjoint(one.pfns):
+                # Had in one request, of which none can be given back alone: the same ones again, one by one.
+                one.free()
+                alone = [single for _ in one.pfns for single in take(order=order, count=1)]
+                spare += [single for single in alone if single.pfns[0] in lowest]
+                others = [single for single in alone if single.pfns[0] not in lowest]
+                for single in others:
+                    single.free()
+                stack.enter_context(take(order=order, count=len(others)))
+        for single in spare:
+            single.free()
         yield
-    finally:
-        for one in (*taken[blocks:], *fragments):
-            one.free()
 
 
 def holes(memory: Mapping) -> list[int]:

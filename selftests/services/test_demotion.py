@@ -19,7 +19,8 @@ from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
 from helpers.residency import Residency
 from helpers.swap import RAM_DISK
-from helpers.testmod import NP_OPS_MASK, Callback, Callbacks, Entry, Mode, OnlineType, Ops, TestModule
+from helpers.testmod import NP_OPS_MASK, Callback, Callbacks, Mode, OnlineType, Ops, TestModule
+from helpers.testmod.many import alloc_many
 from helpers.wait import wait_until
 from selftests.services.targets import Told
 
@@ -152,7 +153,7 @@ def test_kswapd(
     memory = cold(8 * HUGE, nid=short.nid)
     before = short.vmstat()["pgdemote_kswapd"]
     gfp = (mod.gfp.HIGHUSER_MOVABLE | mod.gfp.THISNODE) & ~(mod.gfp.DIRECT_RECLAIM | mod.gfp.KSWAPD_RECLAIM)
-    with mod.alloc(Entry.ALLOC_PAGES_NODE, short.nid, gfp=gfp, count=short.free_pages() - 2 * high) as taken:
+    with alloc_many(mod, short.nid, gfp=gfp, count=short.free_pages() - 2 * high) as taken:
         child.start(take, short.nid, 2 * high).step()
         wait_until(
             lambda: short.vmstat()["pgdemote_kswapd"] > before, 30,

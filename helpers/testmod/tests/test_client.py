@@ -11,6 +11,7 @@ import pytest
 
 from helpers.testmod import Context, Entry, Mode, OnlineType, TestModule, UnplugError, constants
 from helpers.testmod.abi import CONSTANTS, REQUESTS, ffi
+from helpers.testmod.many import alloc_many
 
 BY_NUMBER = {request.number: request for request in REQUESTS.values()}
 
@@ -263,3 +264,61 @@ def test_armed(device: Device, mod: TestModule) -> None:
     device.handlers["ARMED"] = armed
     assert mod.armed() == ["gate-bulk", "state-both"]
     assert mod.armed() == []
+
+
+class Memory:
+    """Plays ALLOC and FREE of a node with so many pages."""
+
+    def __init__(self, device: Device, pages: int) -> None:
+        self.free, self.asked, self.held = pages, [], {}
+        device.handlers |= {"ALLOC": self.alloc, "FREE": self.give_back}
+
+    def alloc(self, raw: Any) -> int:
+        limit = CONSTANTS[
+            "PNT_MAX_RESERVE_PAGES" if raw.context == Context.MEMALLOC else "PNT_MAX_ALLOC_PAGES"
+        ]
+        if not 0 < raw.count << raw.order <= limit:
+            return errno.EINVAL
+        self.asked.append(raw.count)
+        raw.allocated = min(raw.count, self.free >> raw.order)
+        raw.pages = raw.on_node[3] = raw.allocated << raw.order
+        self.free -= raw.pages
+        raw.id = len(self.asked)
+        self.held[raw.id] = raw.pages
+        return 0
+
+    def give_back(self, raw: Any) -> int:
+        self.free += self.held.pop(raw.id)
+        return 0
+
+
+@pytest.mark.parametrize("order", [0, 9, 10])
+def test_more_than_one_request_may_take(mod: TestModule, device: Device, order: int) -> None:
+    most = CONSTANTS["PNT_MAX_ALLOC_PAGES"] >> order
+    memory = Memory(device, 5 << 18)
+    with alloc_many(mod, 3, gfp=0, order=order, count=2 * most + 7) as taken:
+        assert memory.asked == [most, most, 7]
+        assert taken.pages == (2 * most + 7) << order
+    assert memory.free == 5 << 18
+
+
+def test_until_there_is_no_more(mod: TestModule, device: Device) -> None:
+    memory = Memory(device, (1 << 18) + 100)
+    taken = alloc_many(mod, 3, gfp=0, order=5, count=1 << 20)
+    assert (memory.free, taken.pages, len(taken)) == (4, (1 << 18) + 96, 2)
+    assert alloc_many(mod, 3, gfp=0, order=5, count=1) == []
+    assert alloc_many(mod, 3, gfp=0, count=0) == []
+
+
+def test_little_at_once_of_the_reserves(mod: TestModule, device: Device) -> None:
+    memory = Memory(device, 1 << 18)
+    alloc_many(mod, 3, gfp=0, count=10000, context=Context.MEMALLOC)
+    assert memory.asked == [4096, 4096, 1808]
+
+
+def test_a_request_that_fails_leaves_nothing(mod: TestModule, device: Device) -> None:
+    memory = Memory(device, 1 << 20)
+    device.handlers["ALLOC"] = lambda raw: errno.ENOSPC if memory.asked else memory.alloc(raw)
+    with pytest.raises(OSError, match="ENOSPC"):
+        alloc_many(mod, 3, gfp=0, count=1 << 19)
+    assert memory.free == 1 << 20
