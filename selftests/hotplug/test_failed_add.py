@@ -106,6 +106,7 @@ def refused(
     """A driver that is told of memory that goes online has no room for the last block of the next plug; it is
     added by then. Size of that plug in bytes, whether the node has another block, and how things are now."""
     blocks, beside = request.param
+    unplugged.need(blocks + beside)
     if beside:
         unplugged.plug(offset=unplugged.block)
     mod.hotplug(refuse=blocks)

@@ -83,6 +83,7 @@ def test_each_time_what_it_is_now(
 def test_private_beside_ordinary_is_refused(
     unplugged: PrivateRange, mod: TestModule, alloc: AllocFactory, ordinary_nodes: list[Node]
 ) -> None:
+    unplugged.need(2)
     part = unplugged.plug_ordinary()
     second = (unplugged.start + unplugged.block, unplugged.block)
     assert outcome(mod.plug, unplugged.nid, *second) == "EBUSY"

@@ -102,6 +102,7 @@ def test_a_second_object_is_refused(mod: TestModule, unplugged: PrivateRange) ->
 
 @requirement("HPL-02")
 def test_a_second_object_is_refused_with_memory_online(mod: TestModule, unplugged: PrivateRange) -> None:
+    unplugged.need(2)
     node = unplugged.plug()
     before = snapshot(mod, node.nid)
     assert outcome(mod.register, node.nid, FIRST) == "EBUSY"

@@ -31,7 +31,8 @@ def test_random_ioctls_are_errnos_or_harmless(
 ) -> None:
     def work() -> Counter[str]:
         answers: Counter[str] = Counter()
-        addresses = (unplugged.start, unplugged.start + unplugged.block, unplugged.start + 4096, 0)
+        last = unplugged.start + unplugged.size - unplugged.block
+        addresses = (unplugged.start, last, unplugged.start + 4096, 0)
         gfps = (0, testmod.gfp.HIGHUSER_MOVABLE, testmod.gfp.KERNEL, testmod.gfp.GFP_PRIVATE, 0xFFFFFFFF)
         fuzzer = Fuzzer(seed, (unplugged.nid, ordinary_node.nid), addresses, (unplugged.block,), gfps)
         with TestModule.open() as module:
