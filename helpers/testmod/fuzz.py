@@ -67,7 +67,8 @@ class Fuzzer:
     """An endless source of cases.
 
     nids, addresses (physical, bytes) and sizes are what the caller wants touched: use the ranges that its
-    test has claimed. gfps: masks of the kernel under test.
+    test has claimed. plug_end: where that ends; no PLUG of whole blocks goes beyond, to what nobody may have
+    lent. gfps: masks of the kernel under test.
     """
 
     seed: int
@@ -76,6 +77,7 @@ class Fuzzer:
     sizes: Sequence[int]
     gfps: Sequence[int]
     leave_out: frozenset[str] = frozenset()
+    plug_end: int | None = None
     scratch: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, SCRATCH_BYTES))
 
     def __post_init__(self) -> None:
@@ -139,6 +141,8 @@ class Fuzzer:
                 self._set(raw, name, kind, self.rng.choice(edges))
         if request.name == "PLUG" and raw.kind == Kind.ORDINARY and raw.online_type != OnlineType.OFFLINE:
             raw.online_type = OnlineType.MOVABLE  # kernel objects would move in and never leave
+        if request.name == "PLUG" and self.plug_end is not None and raw.start + raw.size > self.plug_end:
+            raw.size |= 1  # not aligned: the kernel's to refuse
         return bytes(ffi.buffer(raw))
 
     def _recipe(self, name: str) -> dict[str, int]:

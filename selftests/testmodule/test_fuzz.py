@@ -31,10 +31,11 @@ def test_random_ioctls_are_errnos_or_harmless(
 ) -> None:
     def work() -> Counter[str]:
         answers: Counter[str] = Counter()
-        last = unplugged.start + unplugged.size - unplugged.block
-        addresses = (unplugged.start, last, unplugged.start + 4096, 0)
+        end = unplugged.start + unplugged.size
+        addresses = (unplugged.start, end - unplugged.block, unplugged.start + 4096, 0)
         gfps = (0, testmod.gfp.HIGHUSER_MOVABLE, testmod.gfp.KERNEL, testmod.gfp.GFP_PRIVATE, 0xFFFFFFFF)
-        fuzzer = Fuzzer(seed, (unplugged.nid, ordinary_node.nid), addresses, (unplugged.block,), gfps)
+        nids, sizes = (unplugged.nid, ordinary_node.nid), (unplugged.block,)
+        fuzzer = Fuzzer(seed, nids, addresses, sizes, gfps, plug_end=end)
         with TestModule.open() as module:
             for case in islice(fuzzer, CALLS):
                 answer = "OK"

@@ -3,12 +3,13 @@
 
 import itertools
 import re
+from typing import Any
 
 from helpers.testmod.abi import HEADER, REQUESTS, ffi
 from helpers.testmod.fuzz import _BAD_POINTERS, _POINTERS, Case, Fuzzer
 
 
-def cases(seed: int, count: int, **options: frozenset[str]) -> tuple[Fuzzer, list[Case]]:
+def cases(seed: int, count: int, **options: Any) -> tuple[Fuzzer, list[Case]]:
     fuzzer = Fuzzer(seed, nids=[1, 3], addresses=[1 << 32], sizes=[128 << 20], gfps=[0x100200], **options)
     return fuzzer, list(itertools.islice(fuzzer, count))
 
@@ -28,6 +29,18 @@ def test_reaches_every_request() -> None:
 def test_leaves_out_what_it_is_told_to() -> None:
     _, got = cases(1, 500, leave_out=frozenset({"PLUG", "UNPLUG"}))
     assert not {"PLUG", "UNPLUG"} & {case.name for case in got}
+
+
+def test_plugs_no_whole_block_beyond_the_range() -> None:
+    end, aligned = (1 << 32) + (256 << 20), set()
+    for case in cases(6, 4000, plug_end=end)[1]:
+        if case.name == "PLUG" and case.sort == "fields":
+            raw = ffi.new("struct pnt_plug *")
+            ffi.buffer(raw)[:] = case.data
+            if raw.size and not (raw.start | raw.size) % (128 << 20):
+                aligned.add(raw.start + raw.size)
+    assert (1 << 32) + (128 << 20) in aligned, "what may be plugged is"
+    assert max(aligned) <= end
 
 
 def test_data_has_the_size_of_the_request() -> None:
