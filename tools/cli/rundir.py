@@ -27,10 +27,10 @@ def new(parent: Path | None) -> Iterator[Path]:
     path = parent / f"{stamp}-{secrets.token_hex(2)}"
     try:
         path.mkdir(parents=True)
-        free = shutil.disk_usage(path).free
-        if free < NEEDED:
+        disk = shutil.disk_usage(path)
+        if disk.total and disk.free < NEEDED:  # a ramfs, as guests have, tells neither
             path.rmdir()
-            raise OSError(errno.ENOSPC, f"{free >> 20} MiB are free, a run needs {NEEDED >> 20}")
+            raise OSError(errno.ENOSPC, f"{disk.free >> 20} MiB are free, a run needs {NEEDED >> 20}")
     except OSError as error:
         raise UserError(f"cannot write results to {path}: {error.strerror}; give another --output") from error
     try:

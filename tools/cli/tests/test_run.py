@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -210,6 +211,12 @@ def test_full_disk_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_a_size_is_not_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rundir.shutil, "disk_usage", lambda _path: SimpleNamespace(total=0, free=0))
+    with rundir.new(tmp_path) as used:
+        assert used.is_dir()
 
 
 def test_session_leaves_directory_and_environment_as_they_were(
