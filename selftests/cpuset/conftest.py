@@ -12,6 +12,7 @@ from helpers.cgroup import Cgroup
 from helpers.cgroup_v1 import cpuset_v1
 from selftests.mempolicy.conftest import nodes as nodes
 from selftests.mempolicy.conftest import p as p
+from selftests.mempolicy.conftest import pytest_runtest_setup as pytest_runtest_setup
 from selftests.mempolicy.conftest import q as q
 
 
@@ -31,3 +32,8 @@ def v1_root(tmp_path: Path) -> Iterator[Cgroup]:
 
 def ids(nodes: dict[str, int], letters: str) -> list[int]:
     return [nodes[letter] for letter in letters]
+
+
+def ordinary(nodes: dict[str, int], letters: str) -> set[int]:
+    """The ordinary ones among them."""
+    return {nodes[letter] for letter in letters if letter in "DE"}

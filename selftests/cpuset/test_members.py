@@ -17,10 +17,11 @@ from helpers.outcome import OK
 from helpers.residency import Residency, residency
 from helpers.testmod import Entry, TestModule
 from helpers.wait import wait_until
-from selftests.cpuset.conftest import ids
+from selftests.cpuset.conftest import ids, ordinary
 from selftests.cpuset.following import PAGES
 from selftests.cpuset.inside import MODES, allowed, attempts, bound
 from selftests.isolation.world import label
+from selftests.mempolicy.letters import with_e, with_q
 from selftests.mempolicy.placing import OPEN
 
 
@@ -76,13 +77,15 @@ def test_policies_may_not_name_a_node_outside(
 
 @requirement("CPS-01")
 @core
+@pytest.mark.parametrize(
+    ("mask", "mems", "expected"), [("DP", "D", "D"), ("EP", "EQ", "E"), ("DE", "E", "E"), ("PQ", "DQ", "Q")]
+)
 def test_node_outside_is_dropped_beside_one_inside(
-    nodes: dict[str, int], child: ChildFactory, cpuset: CpusetFactory
+    nodes: dict[str, int], child: ChildFactory, cpuset: CpusetFactory, mask: str, mems: str, expected: str
 ) -> None:
     """As an ordinary node would be: mbind(2) wants one node that is allowed."""
-    for mask, mems, expected in (("DP", "D", "D"), ("EP", "EQ", "E"), ("DE", "E", "E"), ("PQ", "DQ", "Q")):
-        where = child(bound, ids(nodes, mask), cgroup=cpuset(ids(nodes, mems)), lean=True)
-        assert where.all_on(nodes[expected]), f"BIND {mask} from a cpuset {mems}: {where}"
+    where = child(bound, ids(nodes, mask), cgroup=cpuset(ids(nodes, mems)), lean=True)
+    assert where.all_on(nodes[expected]), f"BIND {mask} from a cpuset {mems}: {where}"
 
 
 def pages_of(mod: TestModule, entry: Entry, gfp: int, nid: int) -> set[int]:
@@ -94,17 +97,21 @@ def pages_of(mod: TestModule, entry: Entry, gfp: int, nid: int) -> set[int]:
 @requirement("CPS-01a")
 @core
 @pytest.mark.parametrize("entry", [Entry.ALLOC_PAGES_NODE, Entry.FOLIO_ALLOC_NODE, Entry.BULK], ids=label)
+@pytest.mark.parametrize("node", ["P", "E"])
 def test_who_asks_for_a_node_outside(
-    nodes: dict[str, int], mod: TestModule, child: ChildFactory, cpuset: CpusetFactory, entry: Entry
+    nodes: dict[str, int],
+    mod: TestModule,
+    child: ChildFactory,
+    cpuset: CpusetFactory,
+    entry: Entry,
+    node: str,
 ) -> None:
     """Asking opens the gate, not the cpuset: it is as with an ordinary node outside."""
-    asked = mod.gfp.HIGHUSER_MOVABLE | mod.gfp.GFP_PRIVATE
-    outside, inside = cpuset(ids(nodes, "DQ")), cpuset(ids(nodes, "DPQ"))
-    assert child(pages_of, mod, entry, mod.gfp.HIGHUSER_MOVABLE, nodes["E"], cgroup=outside) == set(), "of E"
-    found = child(pages_of, mod, entry, asked, nodes["P"], cgroup=outside)
-    assert found == set(), f"asked for P in a cpuset {{D,Q}} of {nodes}: pages on {found}"
-    assert child(pages_of, mod, entry, asked, nodes["Q"], cgroup=outside) == {nodes["Q"]}, "the control: Q"
-    assert child(pages_of, mod, entry, asked, nodes["P"], cgroup=inside) == {nodes["P"]}, "the control: P"
+    asked = mod.gfp.HIGHUSER_MOVABLE | (mod.gfp.GFP_PRIVATE if node == "P" else 0)
+    outside, inside = cpuset([nodes["D"]]), cpuset([nodes["D"], nodes[node]])
+    found = child(pages_of, mod, entry, asked, nodes[node], cgroup=outside)
+    assert found == set(), f"asked for {node} in a cpuset {{D}} of {nodes}: pages on {found}"
+    assert child(pages_of, mod, entry, asked, nodes[node], cgroup=inside) == {nodes[node]}, "the control"
 
 
 def device_pages(mod: TestModule, nid: int) -> Residency:
@@ -121,9 +128,9 @@ def test_device_on_a_node_outside(
     nodes: dict[str, int], mod: TestModule, second_mod: TestModule, child: ChildFactory, cpuset: CpusetFactory
 ) -> None:
     with pytest.raises(ChildDied) as death:
-        child(device_pages, mod, nodes["P"], cgroup=cpuset(ids(nodes, "DQ")))
+        child(device_pages, mod, nodes["P"], cgroup=cpuset([nodes["D"]]))
     assert death.value.signal == signal.SIGBUS, f"{death.value}"
-    where = child(device_pages, second_mod, nodes["P"], cgroup=cpuset(ids(nodes, "DPQ")))
+    where = child(device_pages, second_mod, nodes["P"], cgroup=cpuset(ids(nodes, "DP")))
     assert where.all_on(nodes["P"]), f"the control, in a cpuset with P: {where}"
 
 
@@ -135,10 +142,10 @@ def test_private_node_alone_comes_with_ordinary_ones(
 ) -> None:
     parent = cpuset(ids(nodes, above))
     group = cpuset([nodes["P"]], parent=parent)
-    ordinary = set(ids(nodes, above)) & {nodes["D"], nodes["E"]}
+    given = ordinary(nodes, above)
     where = child(bound, [], cgroup=group, lean=True)
     assert where.absent == 0, f"{where}"
-    assert set(where.counts) <= ordinary, f"no policy, cpuset {{P}} below {above} of {nodes}: {where}"
+    assert set(where.counts) <= given, f"no policy, cpuset {{P}} below {above} of {nodes}: {where}"
     of_p = child(bound, [nodes["P"]], cgroup=group, lean=True)
     assert of_p.all_on(nodes["P"]), f"BIND P: {of_p}"
     for found in child(allowed, cgroup=group, lean=True):
@@ -147,6 +154,7 @@ def test_private_node_alone_comes_with_ordinary_ones(
 
 @requirement("CPS-02")
 @core
+@with_q
 def test_private_nodes_of_the_ancestor_are_not_given_away(
     nodes: dict[str, int], child: ChildFactory, cpuset: CpusetFactory
 ) -> None:
@@ -158,6 +166,7 @@ def test_private_nodes_of_the_ancestor_are_not_given_away(
 
 @requirement("CPS-02")
 @core
+@with_e
 def test_nearest_ancestor_with_ordinary_nodes(
     nodes: dict[str, int], child: ChildFactory, cpuset: CpusetFactory
 ) -> None:
@@ -177,6 +186,7 @@ def objects(mod: TestModule, entry: Entry, size: int) -> set[int]:
 @requirement("CPS-02")
 @core
 @pytest.mark.parametrize("entry", [Entry.FOLIO_ALLOC_TASK, Entry.KMALLOC_NODE], ids=["pages", "slab"])
+@with_e
 def test_the_kernels_own_memory_is_on_ordinary_nodes(
     nodes: dict[str, int], mod: TestModule, child: ChildFactory, cpuset: CpusetFactory, entry: Entry
 ) -> None:

@@ -15,8 +15,9 @@ from helpers.constants import MPOL_F_STATIC_NODES, Mode
 from helpers.nodemask import NodeMask
 from helpers.nodes import Node
 from helpers.testmod import Ops
-from selftests.cpuset.conftest import ids
+from selftests.cpuset.conftest import ids, ordinary
 from selftests.cpuset.following import PAGES, Seen, following
+from selftests.mempolicy.letters import with_e
 
 #: Modes whose nodes are rebound. The others keep theirs, on ordinary nodes as well, and are only a wish.
 REBOUND = (Mode.BIND, Mode.INTERLEAVE, Mode.WEIGHTED_INTERLEAVE)
@@ -48,15 +49,18 @@ def assert_as_shown(seen: Seen) -> None:
 @requirement("CPS-03")
 @core
 @by_policy
-@pytest.mark.parametrize("mask", ["P", "DP", "EP", "PQ"])
+@pytest.mark.parametrize(
+    ("mask", "mems"), [("P", "DP"), ("DP", "DP"), ("P", "DEPQ"), ("EP", "DEPQ"), ("PQ", "DEPQ")]
+)
 @pytest.mark.parametrize("mode", REBOUND, ids=lambda mode: mode.name.lower().replace("_", "-"))
-def test_node_taken_away(nodes: dict[str, int], task: Task, by: str, mode: Mode, mask: str) -> None:
-    """Later faults go to what is left, and the policy names that: exactly what is left of it, if anything."""
-    mems = "DEPQ"
+def test_node_taken_away(
+    nodes: dict[str, int], task: Task, by: str, mode: Mode, mask: str, mems: str
+) -> None:
+    """Later faults go to what is left, and the policy names that, whoever asks."""
     group, worker = task(by, mode, mask, mems)
     first = worker.step()
     assert (first.mode, set(first.nodes)) == (mode, set(ids(nodes, mask))), f"to begin with: {first}"
-    left = ids(nodes, "DE")
+    left = ordinary(nodes, mems)
     group.set_mems(left)
     seen = worker.step()
     assert seen.mode == mode, f"{seen}"
@@ -88,7 +92,9 @@ def test_node_taken_away_from_policies_that_are_not_rebound(
 @requirement("CPS-03")
 @core
 @by_policy
+@with_e
 def test_static_policy_keeps_naming_the_node(nodes: dict[str, int], task: Task, by: str) -> None:
+    """For get_mempolicy(), which tells what was named; kernels show in numa_maps what it comes to."""
     mode, mask = Mode.BIND | MPOL_F_STATIC_NODES, NodeMask(ids(nodes, "EP"))
     group, worker = task(by, mode, "EP", "DEP")
     worker.step()
@@ -103,6 +109,7 @@ def test_static_policy_keeps_naming_the_node(nodes: dict[str, int], task: Task, 
 
 @requirement("CPS-03")
 @core
+@with_e
 def test_node_given_back_is_no_part_of_an_old_policy(nodes: dict[str, int], task: Task) -> None:
     """A policy that was rebound to D stays with D's place in the cpuset; no page gets onto P by itself."""
     group, worker = task("mbind", Mode.BIND, "DE", "DE")
@@ -123,8 +130,9 @@ def test_node_given_back_is_no_part_of_an_old_policy(nodes: dict[str, int], task
 @pytest.mark.parametrize(("mask", "before", "after"), [row.split() for row in CHANGES], ids=CHANGES)
 @pytest.mark.parametrize("mode", [Mode.BIND, Mode.INTERLEAVE], ids=lambda mode: mode.name.lower())
 def test_fresh_pages_are_where_the_policy_says(
-    nodes: dict[str, int], task: Task, by: str, mode: Mode, mask: str, before: str, after: str
-) -> None:
+    nodes: dict[str, int], ordinary_nodes: list[Node], task: Task, by: str, mode: Mode,
+    mask: str, before: str, after: str,
+) -> None:  # fmt: skip
     """Whatever a remap made of it: the gate follows the nodes, both ways and back again."""
     group, worker = task(by, mode, mask, before)
     first = worker.step()
@@ -133,7 +141,7 @@ def test_fresh_pages_are_where_the_policy_says(
         group.set_mems(ids(nodes, mems))
         seen = worker.step()
         assert seen.nodes, f"cpuset {mems} of {nodes}: {seen}"
-        extra = set(ids(nodes, "DE")) if mems == "Q" else set()
+        extra = {node.nid for node in ordinary_nodes} if mems == "Q" else set()
         assert set(seen.nodes) <= set(ids(nodes, mems)) | extra, f"cpuset {mems} of {nodes}: {seen}"
         assert_as_shown(seen)
     worker.finish()
@@ -144,6 +152,7 @@ def test_fresh_pages_are_where_the_policy_says(
 @by_policy
 @pytest.mark.parametrize("static", [False, True], ids=["remapped", "static"])
 @pytest.mark.parametrize("flags", [None, Ops.MIGRATION], ids=["closed", "migration"])
+@with_e
 def test_rebinding_drops_a_node_that_has_closed(
     nodes: dict[str, int], p: PrivateNode, open_node: OpenNode, task: Task, by: str, static: bool,
     flags: Ops | None,
@@ -167,12 +176,12 @@ def test_rebinding_drops_a_node_that_has_closed(
 @by_policy
 @pytest.mark.parametrize("mode", [Mode.BIND, Mode.INTERLEAVE], ids=lambda mode: mode.name.lower())
 def test_no_remap_leads_to_a_closed_node(
-    open_node: OpenNode, second_closed_node: PrivateNode, ordinary_nodes: list[Node], child: ChildFactory,
-    cpuset: CpusetFactory, by: str, mode: Mode,
+    open_node: OpenNode, second_closed_node: PrivateNode, ordinary_node: Node, second_ordinary_node: Node,
+    child: ChildFactory, cpuset: CpusetFactory, by: str, mode: Mode,
 ) -> None:  # fmt: skip
     """A policy on D and E in a cpuset that then has one of them and the closed Q in its place."""
     open_node(Ops.MIGRATION | Ops.MEMPOLICY)
-    q, (d, e) = second_closed_node, (node.nid for node in ordinary_nodes[:2])
+    q, d, e = second_closed_node, ordinary_node.nid, second_ordinary_node.nid
     group = cpuset([d, e])
     worker = child.start(following, by, mode, [d, e], cgroup=group, lean=True)
     worker.step()

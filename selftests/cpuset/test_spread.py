@@ -18,7 +18,7 @@ from helpers.constants import MADV_POPULATE_READ
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.residency import Residency, residency
 from helpers.testmod import Entry, TestModule
-from selftests.cpuset.conftest import ids
+from selftests.cpuset.conftest import ids, ordinary
 
 PAGES = 256
 
@@ -57,10 +57,10 @@ def test_page_cache_spreads_over_ordinary_nodes(
 ) -> None:
     v1.set_mems(ids(nodes, mems))
     v1.write("cpuset.memory_spread_page", 1)
-    ordinary = set(ids(nodes, mems)) & {nodes["D"], nodes["E"]}
+    expected = ordinary(nodes, mems)
     where = child(written, cgroup=v1)
-    assert set(where.counts) == ordinary, f"spread over {mems} of {nodes}: {where}"
-    least = PAGES // len(ordinary) * 3 // 4
+    assert set(where.counts) == expected, f"spread over {mems} of {nodes}: {where}"
+    least = PAGES // len(expected) * 3 // 4
     assert all(count >= least for count in where.counts.values()), f"not spread: {where}"
 
 
@@ -74,13 +74,16 @@ def test_slab_spreads_over_ordinary_nodes(
     v1.write("cpuset.memory_spread_slab", 1)
     found = child(slabs, mod, cgroup=v1)
     assert found, "nothing was allocated"
-    assert set(found) <= {nodes["D"], nodes["E"]}, f"slab spread over {mems} of {nodes}: {found}"
+    assert set(found) <= ordinary(nodes, mems), f"slab spread over {mems} of {nodes}: {found}"
 
 
 @requirement("CPS-05")
 @pytest.mark.local
-def test_without_spreading_the_local_node(v1: Cgroup, nodes: dict[str, int], child: ChildFactory) -> None:
+@pytest.mark.parametrize("mems", ["DP", "DEPQ"])
+def test_without_spreading_the_local_node(
+    v1: Cgroup, nodes: dict[str, int], child: ChildFactory, mems: str
+) -> None:
     """The control to the above: what is spread there is on D otherwise."""
-    v1.set_mems(ids(nodes, "DEPQ"))
+    v1.set_mems(ids(nodes, mems))
     where = child(written, cgroup=v1)
     assert where.all_on(nodes["D"]), f"{where}"

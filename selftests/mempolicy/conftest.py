@@ -8,6 +8,7 @@ from fixtures.process import ChildFactory
 from helpers.nodes import Node
 from helpers.residency import Residency
 from helpers.testmod import TestModule
+from selftests.mempolicy.letters import OTHERS, named
 from selftests.mempolicy.placing import OPEN, PAGES, Faulted, fault, fault_of_task
 
 
@@ -23,10 +24,25 @@ def q(second_open_node: OpenNode) -> PrivateNode:
     return second_open_node(OPEN)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let a test that takes `nodes` have fixtures for the letters that its parameters name, as if it had
+    asked for them itself: what nobody asks for is unplugged."""
+    if isinstance(item, pytest.Function) and "nodes" in item.fixturenames:
+        wanted = [name for letter in OTHERS.keys() & named(item) for name in OTHERS[letter]]
+        item.fixturenames = [*item.fixturenames, *(name for name in wanted if name not in item.fixturenames)]
+
+
 @pytest.fixture
-def nodes(p: PrivateNode, q: PrivateNode, ordinary_node: Node, second_ordinary_node: Node) -> dict[str, int]:
-    """Node ids by letter: P and Q open for policies, D and E (the second ordinary one)."""
-    return {"P": p.nid, "Q": q.nid, "D": ordinary_node.nid, "E": second_ordinary_node.nid}
+def nodes(request: pytest.FixtureRequest, p: PrivateNode, ordinary_node: Node) -> dict[str, int]:
+    """Node ids by letter: P and D always; Q and E (the second ordinary one) where a parameter names it
+    ("DPQ") or the test has its fixture (`with_q`, `with_e`), so that a machine with one private or one
+    ordinary node skips only tests that need the other."""
+    found = {"P": p.nid, "D": ordinary_node.nid}
+    for letter, (name, *_) in OTHERS.items():
+        if name in request.fixturenames:
+            found[letter] = request.getfixturevalue(name).nid
+    return found
 
 
 @pytest.fixture(params=["mbind", "set_mempolicy"])

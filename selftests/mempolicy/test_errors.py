@@ -18,6 +18,7 @@ from helpers.outcome import OK, outcome
 from helpers.testmod import TestModule
 from selftests import errnos
 from selftests.errnos import POLICY_ROWS, RANGE_ROWS, Row
+from selftests.mempolicy.letters import with_e
 from selftests.mempolicy.placing import OPEN, PAGES
 from selftests.oracle import located, placed
 
@@ -27,6 +28,7 @@ NOBODY = 65534
 @requirement("MPL-18")
 @core
 @pytest.mark.parametrize("row", [*POLICY_ROWS, *RANGE_ROWS], ids=str)
+@with_e
 def test_mbind(nodes: dict[str, int], row: Row) -> None:
     found = {letter: errnos.mbind(row, nodes[letter], nodes["D"]) for letter in "PE"}
     assert found == dict.fromkeys("PE", row.result), f"P is the private node, E an ordinary one: {row!r}"
@@ -34,6 +36,7 @@ def test_mbind(nodes: dict[str, int], row: Row) -> None:
 
 @requirement("MPL-18")
 @core
+@with_e
 def test_set_mempolicy(nodes: dict[str, int], child: ChildFactory) -> None:
     def results(nid: int) -> dict[str, str]:
         return {row.name: errnos.set_mempolicy(row, nid) for row in POLICY_ROWS}
@@ -45,6 +48,7 @@ def test_set_mempolicy(nodes: dict[str, int], child: ChildFactory) -> None:
 
 @requirement("MPL-18")
 @core
+@with_e
 def test_refused_call_changes_nothing(nodes: dict[str, int], mod: TestModule, anon: AnonFactory) -> None:
     """Neither the policy nor where pages are, MPOL_MF_MOVE or not."""
     memory = placed(anon(PAGES), nodes["E"])
@@ -65,6 +69,7 @@ def test_refused_call_changes_nothing(nodes: dict[str, int], mod: TestModule, an
 @pytest.mark.parametrize(
     ("flag", "result"), [(MPOL_MF_MOVE_ALL, "EPERM"), (MPOL_MF_MOVE, OK)], ids=["all", "own"]
 )
+@with_e
 def test_moving_what_others_map_needs_privilege(
     nodes: dict[str, int], child: ChildFactory, anon: AnonFactory, flag: int, result: str
 ) -> None:

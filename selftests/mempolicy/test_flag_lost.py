@@ -19,6 +19,7 @@ from helpers.outcome import OK, outcome
 from helpers.residency import Residency, residency
 from helpers.testmod import Ops, TestModule
 from selftests.mempolicy.crowd import BOUND, ENDS
+from selftests.mempolicy.letters import with_e
 from selftests.mempolicy.placing import HUGE, OPEN, PAGES
 from selftests.oracle import located
 
@@ -91,6 +92,7 @@ def test_new_faults_stop(
 
 @requirement("MPL-17")
 @core
+@with_e
 def test_other_nodes_of_the_policy_are_left(
     nodes: dict[str, int], p: PrivateNode, lose: Lose, mod: TestModule, anon: AnonFactory
 ) -> None:
@@ -108,6 +110,7 @@ def test_other_nodes_of_the_policy_are_left(
 
 @requirement("MPL-17")
 @core
+@with_e
 def test_rebinding(
     nodes: dict[str, int], p: PrivateNode, open_node: OpenNode, lose: Lose, mod: TestModule, anon: AnonFactory
 ) -> None:
@@ -129,6 +132,7 @@ def test_rebinding(
 
 @requirement("MPL-17")
 @core
+@with_e
 def test_moving_off_needs_migration(
     nodes: dict[str, int], p: PrivateNode, open_node: OpenNode, mod: TestModule, anon: AnonFactory
 ) -> None:

@@ -11,6 +11,7 @@ from helpers import syscalls
 from helpers.constants import Mode
 from helpers.memory import Mapping
 from helpers.testmod import TestModule
+from selftests.mempolicy.letters import with_e
 from selftests.mempolicy.placing import HUGE, PAGES
 from selftests.oracle import located
 
@@ -47,6 +48,7 @@ def test_pages_are_at_home(
 
 @requirement("MPL-08")
 @core
+@with_e
 def test_full_home_node_makes_way(
     nodes: dict[str, int], p: PrivateNode, mod: TestModule, anon: AnonFactory
 ) -> None:

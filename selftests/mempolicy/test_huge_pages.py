@@ -12,6 +12,7 @@ from fixtures.requirement import requirement
 from helpers.constants import MADV_DONTNEED, MADV_POPULATE_WRITE, Mode
 from helpers.memory import Mapping
 from helpers.testmod import OnlineType, TestModule
+from selftests.mempolicy.letters import with_q
 from selftests.mempolicy.placing import HUGE, OPEN, Faulted
 from selftests.oracle import located
 
@@ -68,6 +69,7 @@ def test_room_in_fragments(
 
 
 @requirement("MPL-12")
+@with_q
 def test_huge_pages_of_several_private_nodes(nodes: dict[str, int], p: PrivateNode, faulted: Faulted) -> None:
     """What one has no room for the other has, as huge pages or not."""
     with fragmented(p):

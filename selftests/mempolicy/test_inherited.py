@@ -19,6 +19,7 @@ from helpers.nodemask import NodeMask
 from helpers.nodes import Node
 from helpers.residency import Residency, residency
 from helpers.testmod import TestModule
+from selftests.mempolicy.letters import with_q
 from selftests.mempolicy.placing import HUGE, PAGES, task_policy
 from selftests.mempolicy.shown import policies
 from selftests.oracle import located
@@ -30,6 +31,7 @@ kinds = pytest.mark.parametrize("kind", [pytest.param("base", marks=core), "huge
 
 @requirement("MPL-11")
 @core
+@with_q
 def test_forked_task_has_both_policies(
     nodes: dict[str, int], mod: TestModule, anon: AnonFactory, child: ChildFactory
 ) -> None:
@@ -110,6 +112,7 @@ def test_copies_follow_the_policy_and_not_the_page(
 
 @requirement("MPL-11")
 @core
+@with_q
 def test_exec_keeps_the_policy_of_the_task_only(nodes: dict[str, int], child: ChildFactory) -> None:
     def execute(task: list[int]) -> Iterator[tuple[set[str], set[str]]]:
         with Mapping.anonymous(PAGES) as memory:

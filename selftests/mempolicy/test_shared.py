@@ -19,6 +19,7 @@ from helpers.outcome import OK, outcome
 from helpers.residency import Residency, residency
 from selftests.mempolicy.accesses import own_everything
 from selftests.mempolicy.crowd import BOUND, ENDS, bystanders
+from selftests.mempolicy.letters import with_e
 from selftests.mempolicy.placing import HUGE, PAGES
 from selftests.mempolicy.shared import KINDS, tmpfs_file
 
@@ -50,6 +51,7 @@ def assert_bound(found: Found, nid: int, ordinary: list[Node]) -> None:
 @pytest.mark.parametrize(
     "mode", [Mode.BIND, Mode.PREFERRED, Mode.INTERLEAVE], ids=lambda mode: mode.name.lower()
 )
+@with_e
 def test_bound_range(
     nodes: dict[str, int], ordinary_nodes: list[Node], child: ChildFactory, kind: str, mode: Mode
 ) -> None:

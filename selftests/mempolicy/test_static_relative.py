@@ -17,6 +17,7 @@ from helpers.nodemask import NodeMask
 from helpers.nodes import Node
 from helpers.residency import Residency, residency
 from helpers.testmod import Ops, TestModule
+from selftests.mempolicy.letters import with_e
 from selftests.mempolicy.placing import PAGES, fault, task_policy
 from selftests.mempolicy.shown import numa_maps
 
@@ -62,6 +63,7 @@ def test_relative_nodes_never_meet_a_closed_one(
 
 @requirement("MPL-10")
 @core
+@with_e
 def test_relative_interleave_takes_each_of_the_nodes_named(
     nodes: dict[str, int], mod: TestModule, child: ChildFactory, cpuset: CpusetFactory
 ) -> None:
@@ -108,6 +110,7 @@ def test_static_nodes_come_back(
 
 @requirement("MPL-10")
 @core
+@with_e
 def test_static_nodes_outside_of_the_cpuset_are_refused(
     nodes: dict[str, int], mod: TestModule, child: ChildFactory, cpuset: CpusetFactory
 ) -> None:
