@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""CPS-06: tasks with pages on P that move to another cpuset, with and without memory_migrate."""
+"""CPS-06, CPS-06a: tasks with pages on P that move to another cpuset, with and without memory_migrate."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from fixtures.cgroups import CpusetFactory
-from fixtures.nodes import OpenNode, PrivateNode
+from fixtures.nodes import OpenNode, PrivateNode, unchanged_free_pages
 from fixtures.process import Child, ChildFactory
 from fixtures.requirement import requirement
 from fixtures.selection import core
@@ -16,10 +16,18 @@ from helpers.nodes import Node
 from helpers.residency import Residency
 from helpers.testmod import Callback, Ops
 from helpers.wait import wait_until
-from selftests.cpuset.conftest import ids
+from selftests.cpuset.conftest import ids, ordinary
 from selftests.cpuset.following import PAGES, owner
 
-LETTERS = "DEPQ"
+#: Nodes of the cpuset before, and of the one after.
+MOVES = (
+    "DP D", "DP E", "EP D", "DPQ DQ", "DEP E",
+    "D DP", "D EP", "E DPQ", "DP EP", "DP EQ", "DQ DP",
+)  # fmt: skip
+moves = pytest.mark.parametrize(("before", "after"), [row.split() for row in MOVES])
+moves_of_version_1 = pytest.mark.parametrize(
+    ("before", "after"), [("DP", "D"), ("DP", "E"), ("DP", "EP"), ("DPQ", "EQ")]
+)
 
 
 def by_node(found: Residency, letters: str) -> dict[str, set[int | None]]:
@@ -44,38 +52,50 @@ def moved(nodes: dict[str, int], child: ChildFactory) -> Callable[..., tuple[Chi
     return move
 
 
+def assert_kept_and_ordinary(nodes: dict[str, int], before: str, after: str, now: Residency) -> None:
+    """Pages on a node that is kept stay, the others are on ordinary nodes of the new cpuset."""
+    for letter, places in by_node(now, before).items():
+        allowed = {nodes[letter]} if letter in after else ordinary(nodes, after)
+        assert places <= allowed, f"{before} to {after} of {nodes}, those on {letter}: {now}"
+
+
 @requirement("CPS-06")
 @core
-@pytest.mark.parametrize(
-    ("before", "after"), [("DP", "D"), ("DP", "E"), ("EP", "D"), ("DPQ", "DQ"), ("DEP", "E")]
-)
+@moves
 def test_pages_leave_a_node_that_is_lost(
     nodes: dict[str, int], cpuset: CpusetFactory, moved: Callable[..., object], before: str, after: str
 ) -> None:
-    """Version 2 cpusets migrate always."""
+    """Version 2 cpusets migrate always: by position, or to ordinary nodes only (CPS-06a)."""
     _worker, _first, now = moved(cpuset(ids(nodes, before)), cpuset(ids(nodes, after)), before)
-    found = by_node(now, before)
-    left = {nodes[letter] for letter in after if letter in "DE"}
-    assert found["P"] <= left, f"{before} to {after} of {nodes}: {now}"
-    for letter in set(before) & set(after):
-        assert found[letter] == {nodes[letter]}, f"{before} to {after} of {nodes}, those on {letter}: {now}"
+    assert now.absent == 0, f"{now}"
+    assert set(now.counts) <= set(ids(nodes, after)), f"{before} to {after} of {nodes}: {now}"
 
 
-@requirement("CPS-06")
+@requirement("CPS-06a")
 @core
-@pytest.mark.parametrize(
-    ("before", "after"), [("D", "DP"), ("D", "EP"), ("E", "DPQ"), ("DP", "EP"), ("DP", "EQ"), ("DQ", "DP")]
-)
+@moves
 def test_nothing_is_moved_to_a_private_node(
     nodes: dict[str, int], cpuset: CpusetFactory, moved: Callable[..., object], before: str, after: str
 ) -> None:
     _worker, _first, now = moved(cpuset(ids(nodes, before)), cpuset(ids(nodes, after)), before)
-    found = by_node(now, before)
-    for letter, places in found.items():
-        kept = letter in after
-        allowed = {nodes[letter]} if kept else {nodes[one] for one in after if one in "DE"}
-        assert places <= allowed, f"{before} to {after} of {nodes}, those on {letter}: {now}"
     assert now.absent == 0, f"{now}"
+    assert_kept_and_ordinary(nodes, before, after, now)
+
+
+@requirement("CPS-06")
+@core
+@pytest.mark.parametrize("flags", [Ops.NONE, Ops.RECLAIM], ids=["closed", "reclaim"])
+def test_no_page_gets_onto_a_node_without_migration(
+    nodes: dict[str, int], second_open_node: OpenNode, second_ordinary_node: Node, cpuset: CpusetFactory,
+    moved: Callable[..., object], flags: Ops,
+) -> None:  # fmt: skip
+    """Pages whose place Q would be go to E or stay: that is not said."""
+    q, e = second_open_node(flags), second_ordinary_node.nid
+    with unchanged_free_pages(q):
+        _worker, _first, now = moved(cpuset(ids(nodes, "DP")), cpuset([e, q.nid]), "DP")
+    assert now.absent == 0, f"{now}"
+    assert q.nid not in now.counts, f"{q} is not open for migration: {now}"
+    assert e in now.counts, f"the control, node {e}: {now}"
 
 
 @requirement("CPS-06")
@@ -123,18 +143,27 @@ def v1_groups(v1_root: Cgroup, nodes: dict[str, int]) -> Iterator[Callable[[str,
 
 @requirement("CPS-06")
 @pytest.mark.parametrize("migrate", [False, True], ids=["stay", "migrate"])
-@pytest.mark.parametrize(("before", "after"), [("DP", "D"), ("DP", "E"), ("DP", "EP"), ("DPQ", "EQ")])
+@moves_of_version_1
 def test_version_1_asks_memory_migrate(
     nodes: dict[str, int], v1_groups: Callable[[str, bool], Cgroup], moved: Callable[..., object],
     before: str, after: str, migrate: bool,
 ) -> None:  # fmt: skip
     _worker, first, now = moved(v1_groups(before, False), v1_groups(after, migrate), before)
-    if not migrate:
+    assert now.absent == 0, f"{now}"
+    if migrate:
+        assert set(now.counts) <= set(ids(nodes, after)), f"{before} to {after} of {nodes}: {now}"
+    else:
         assert now.frames == first.frames, f"{before} to {after}: {first}, then {now}"
-        return
-    for letter, places in by_node(now, before).items():
-        allowed = {nodes[letter]} if letter in after else {nodes[one] for one in after if one in "DE"}
-        assert places <= allowed, f"{before} to {after} of {nodes}, those on {letter}: {now}"
+
+
+@requirement("CPS-06a")
+@moves_of_version_1
+def test_version_1_moves_nothing_to_a_private_node(
+    nodes: dict[str, int], v1_groups: Callable[[str, bool], Cgroup], moved: Callable[..., object],
+    before: str, after: str,
+) -> None:  # fmt: skip
+    _worker, _first, now = moved(v1_groups(before, False), v1_groups(after, True), before)
+    assert_kept_and_ordinary(nodes, before, after, now)
 
 
 @requirement("CPS-06")
