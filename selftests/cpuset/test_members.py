@@ -149,7 +149,10 @@ def test_private_node_alone_comes_with_ordinary_ones(
     of_p = child(bound, [nodes["P"]], cgroup=group, lean=True)
     assert of_p.all_on(nodes["P"]), f"BIND P: {of_p}"
     for found in child(allowed, cgroup=group, lean=True):
-        assert set(found) == ordinary | {nodes["P"]}, f"cpuset {{P}} below {above} of {nodes}"
+        lent = set(found) - {nodes["P"]}
+        assert nodes["P"] in found, f"allowed {found}, cpuset {{P}} below {above} of {nodes}"
+        assert lent, f"allowed {found}: no ordinary node, cpuset {{P}} below {above} of {nodes}"
+        assert lent <= given, f"allowed {found}, cpuset {{P}} below {above} of {nodes}"
 
 
 @requirement("CPS-02")
