@@ -10,7 +10,7 @@ from helpers.constants import MPOL_F_ADDR, Mode
 from helpers.memory import Mapping
 from helpers.nodemask import NodeMask
 from helpers.residency import Residency, residency
-from selftests.mempolicy.shown import numa_maps
+from selftests.mempolicy import shown
 
 PAGES = 16
 TURNS = 6
@@ -43,10 +43,10 @@ def following(by: str, mode: int, nids: list[int]) -> Iterator[Seen]:
             memory.touch(first=first, count=PAGES)
             found = residency(memory)
             fresh = slice(first, first + PAGES)
-            policy = syscalls.get_mempolicy(memory.addr, MPOL_F_ADDR) if by == "mbind" else None
-            shown, mask = policy or syscalls.get_mempolicy()
-            text = numa_maps(memory.addr).split()[0]
-            yield Seen(shown, mask, text, Residency(found.nodes[fresh], found.frames[fresh]), found)
+            asked = (memory.addr, MPOL_F_ADDR) if by == "mbind" else ()
+            now, mask = syscalls.get_mempolicy(*asked)
+            text = shown.policy(shown.numa_maps(memory.addr))
+            yield Seen(now, mask, text, Residency(found.nodes[fresh], found.frames[fresh]), found)
             memory.verify(count=first + PAGES)
         syscalls.set_mempolicy(Mode.DEFAULT)
 
