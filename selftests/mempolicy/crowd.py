@@ -4,7 +4,9 @@
 How far the greedy one gets is counted in memory that outlives it.
 """
 
+import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,15 +14,18 @@ from fixtures.nodes import MIB
 from fixtures.private import PrivateNode
 from fixtures.process import Child, ChildFactory
 from helpers import syscalls
-from helpers.constants import MADV_POPULATE_WRITE, Mode
+from helpers.constants import MADV_POPULATE_READ, MADV_POPULATE_WRITE, PROT_READ, Mode
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.residency import residency
+from helpers.swap import RAM_DISK
 
 #: Seconds until who takes too much must have come to an end; an OOM kill takes a moment on an emulated CPU.
 BOUND = 60
 #: More than a greedy task has: whoever looks for the largest task finds the bystander.
 LARGE = 96 * MIB // PAGE_SIZE
 SMALL = 16
+#: Page cache on D that reclaim could have.
+CACHED = 1024
 ENDS = (signal.SIGKILL, signal.SIGBUS)
 
 
@@ -50,6 +55,27 @@ def bystanders(child: ChildFactory, p: PrivateNode) -> Iterator[None]:
     assert not dead, f"killed in place of the task that took too much: {dead}"
     for one in others:
         one.finish()
+
+
+@contextmanager
+def page_cache_kept(nid: int) -> Iterator[None]:
+    """Clean page cache on an ordinary node, in nobody's use: what reclaim takes first. All of it must still
+    be there after the block; that it can go is shown by dropping it then."""
+    with RAM_DISK.open("rb") if RAM_DISK.exists() else tempfile.TemporaryFile(dir="/var/tmp") as file:
+        fd = file.fileno()
+        if not RAM_DISK.exists():
+            os.ftruncate(fd, CACHED * PAGE_SIZE)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        with Mapping.of_fd(fd, CACHED, shared=True, prot=PROT_READ) as memory:
+            memory.advise(MADV_POPULATE_READ)
+            assert residency(memory).all_on(nid), f"page cache for node {nid}: {residency(memory)}"
+        yield
+        with Mapping.of_fd(fd, CACHED, shared=True, prot=PROT_READ) as memory:
+            kept = sum(syscalls.mincore(memory.addr, memory.nbytes))
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            stuck = sum(syscalls.mincore(memory.addr, memory.nbytes))
+    assert kept == CACHED, f"{CACHED - kept} of {CACHED} pages of page cache on node {nid} were reclaimed"
+    assert not stuck, f"the control: {stuck} of {CACHED} pages of page cache could not be dropped"
 
 
 def take(memory: Mapping, count: Mapping) -> None:
