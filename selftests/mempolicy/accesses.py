@@ -16,22 +16,24 @@ Access = Callable[[int, Mapping], None]
 
 
 def by_read(fd: int, buffer: Mapping) -> None:
-    os.preadv(fd, [buffer.view], 0)
+    assert os.preadv(fd, [buffer.view], 0) == SIZE
 
 
 def by_write(fd: int, buffer: Mapping) -> None:
     buffer.view[:] = CONTENTS
-    os.pwritev(fd, [buffer.view], 0)
+    assert os.pwritev(fd, [buffer.view], 0) == SIZE
 
 
-def by_mapping(fd: int, _buffer: Mapping) -> None:
+def by_mapping(fd: int, buffer: Mapping) -> None:
     with Mapping.of_fd(fd, PAGES, shared=True) as memory:
         memory.advise(MADV_POPULATE_READ)
+        buffer.view[:] = memory.view
 
 
-def by_writing_a_mapping(fd: int, _buffer: Mapping) -> None:
+def by_writing_a_mapping(fd: int, buffer: Mapping) -> None:
     with Mapping.of_fd(fd, PAGES, shared=True) as memory:
         memory.advise(MADV_POPULATE_WRITE)
+        buffer.view[:] = memory.view
 
 
 def by_readahead(fd: int, buffer: Mapping) -> None:
@@ -43,8 +45,8 @@ def by_splice(fd: int, _buffer: Mapping) -> None:
     source, sink = os.pipe()
     null = os.open("/dev/null", os.O_WRONLY)
     for offset in range(0, SIZE, 1 << 16):
-        os.splice(fd, sink, 1 << 16, offset_src=offset)
-        os.splice(source, null, 1 << 16)
+        assert os.splice(fd, sink, 1 << 16, offset_src=offset) == 1 << 16
+        assert os.splice(source, null, 1 << 16) == 1 << 16
 
 
 ACCESSES = (by_read, by_write, by_mapping, by_writing_a_mapping, by_readahead, by_splice)
@@ -58,7 +60,8 @@ def own_everything() -> None:
 
 
 def under_policy(access: Access, path: str, nid: int) -> bytes:
-    """The access by a task that is bound to the node, with no need of memory of its own; what it had read."""
+    """The access by a task that is bound to the node, with no need of memory of its own; what it has read or
+    written. Zeroes for by_splice(), which gets nothing to see."""
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     with Mapping.anonymous(PAGES) as buffer:
         buffer.advise(MADV_POPULATE_WRITE)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.nodes import OpenNode, PrivateNode
+from fixtures.nodes import OpenNode
 from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from helpers import syscalls
@@ -20,7 +20,7 @@ from helpers.nodes import Node
 from helpers.residency import Residency, residency
 from helpers.swap import RAM_DISK, discard
 from helpers.testmod import OnlineType
-from selftests.mempolicy.accesses import ACCESSES, CONTENTS, PAGES, SIZE, Access, under_policy
+from selftests.mempolicy.accesses import ACCESSES, CONTENTS, PAGES, SIZE, Access, by_splice, under_policy
 from selftests.mempolicy.crowd import BOUND
 from selftests.mempolicy.placing import OPEN
 
@@ -72,15 +72,18 @@ def expected(fd: int) -> bytes:
 #: Page cache of the disk and of a ramfs cannot move: only a P in the kernel zone could have it.
 ZONES = {"movable": OnlineType.MOVABLE, "kernel": OnlineType.KERNEL}
 by_zone = pytest.mark.parametrize("zone", ZONES)
-
-
-@requirement("MPL-14")
-@accesses
-@pytest.mark.parametrize(
+by_state = pytest.mark.parametrize(
     ("zone", "full"),
     [("movable", False), ("movable", True), ("kernel", True)],
     ids=["room", "full", "full-kernel"],
 )
+by_mapping = pytest.mark.parametrize("shared", [False, True], ids=["private", "shared"])
+by_fault = pytest.mark.parametrize("prefault", [False, True], ids=["touched", "populated"])
+
+
+@requirement("MPL-14")
+@accesses
+@by_state
 def test_task_with_a_policy_progresses(
     open_node: OpenNode, child: ChildFactory, file: int, access: Access, zone: str, full: bool
 ) -> None:
@@ -88,7 +91,7 @@ def test_task_with_a_policy_progresses(
     with p.fill() if full else nullcontext():
         read = child(under_policy, access, path_of(file), p.nid, timeout=BOUND, lean=True)
     data = expected(file)
-    assert read in (data, bytes(SIZE)), "read wrong contents"
+    assert read == (bytes(SIZE) if access is by_splice else data), "read wrong contents"
     assert data != bytes(SIZE)
 
 
@@ -113,34 +116,44 @@ def mapped_under_policy(fd: int, nid: int, shared: bool, prefault: bool) -> tupl
         return memory.read_all(), residency(memory)
 
 
-@requirement("MPL-14", "MPL-14a")
-@pytest.mark.parametrize("shared", [False, True], ids=["private", "shared"])
-@pytest.mark.parametrize("full", [False, True], ids=["room", "full"])
-@pytest.mark.parametrize("prefault", [False, True], ids=["touched", "populated"])
-def test_file_mapping_with_a_policy(
-    p: PrivateNode, ordinary_nodes: list[Node], child: ChildFactory, file: int, shared: bool, full: bool,
-    prefault: bool,
-) -> None:  # fmt: skip
+@requirement("MPL-14")
+@by_mapping
+@by_fault
+@by_state
+def test_mapping_with_a_policy_progresses(
+    open_node: OpenNode, child: ChildFactory, file: int, shared: bool, prefault: bool, zone: str, full: bool
+) -> None:
+    p = open_node(OPEN, online=ZONES[zone])
     with p.fill() if full else nullcontext():
         data, where = child(mapped_under_policy, file, p.nid, shared, prefault, timeout=BOUND)
     assert data == expected(file)
     assert where.absent == 0, f"{where}"
+
+
+@requirement("MPL-14a")
+@by_mapping
+@by_fault
+@by_zone
+def test_policy_of_a_mapping_places_no_page_cache(
+    open_node: OpenNode, ordinary_nodes: list[Node], child: ChildFactory, file: int, shared: bool,
+    prefault: bool, zone: str,
+) -> None:  # fmt: skip
+    p = open_node(OPEN, online=ZONES[zone])
+    _data, where = child(mapped_under_policy, file, p.nid, shared, prefault, timeout=BOUND)
     assert set(where.counts) <= {node.nid for node in ordinary_nodes}, f"mapping bound to {p}: {where}"
 
 
 @requirement("MPL-14")
-def test_private_copies_of_file_pages_follow_the_policy(
-    p: PrivateNode, ordinary_nodes: list[Node], file: int
-) -> None:
+@by_zone
+def test_private_copies_of_file_pages_follow_the_policy(open_node: OpenNode, file: int, zone: str) -> None:
     """Written in a private mapping they are anonymous memory, which P may have; the file stays as it was."""
-    before = expected(file)
+    p, before = open_node(OPEN, online=ZONES[zone]), expected(file)
     with Mapping.of_fd(file, PAGES, shared=False) as memory:
         memory.bind(Mode.BIND, [p.nid])
         memory.touch(2, count=PAGES // 2)
         memory.read_fault()
         memory.verify(2, count=PAGES // 2)
         where = residency(memory)
+    assert where.absent == 0, f"{where}"
     assert set(where.nodes[: PAGES // 2]) == {p.nid}, f"copies: {where}"
-    ordinary = {node.nid for node in ordinary_nodes}
-    assert set(where.nodes[PAGES // 2 :]) <= ordinary, f"pages of the file itself: {where}"
     assert os.pread(file, SIZE, 0) == before
