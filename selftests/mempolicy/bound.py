@@ -41,27 +41,41 @@ def kernel_objects(mod: TestModule, nid: int, entry: Entry, options: dict[str, A
             return dict(got.on_node)
 
 
+def tasks() -> int:
+    """How many have to live at once that not all of their kernel stacks are old ones: each CPU keeps two."""
+    return 2 * (os.cpu_count() or 1) + 4
+
+
+def _forked(memory: Mapping, seed: int, ends: tuple[int, int, int, int]) -> int:
+    """A task with its own copy of the pages: says so by the first pipe, lives until the second is closed."""
+    _answer, answers, order, orders = ends
+    pid = os.fork()
+    if pid == 0:
+        with suppress(BaseException):
+            os.close(orders)
+            memory.touch(seed)
+            memory.verify(seed)
+            os.write(answers, b"1")
+            os.close(answers)
+            os.read(order, 1)
+            os._exit(0)
+        os._exit(1)
+    return pid
+
+
 def family(nid: int) -> Iterator[int]:
-    """A parent and a forked child, each with its own copy of some pages; yields the child's pid."""
+    """A parent and forked tasks, each with its own copy of some pages; yields how many have one."""
     with Mapping.anonymous(PAGES) as memory, task_policy(Mode.BIND, [nid]):
         memory.touch(1)
-        answer, answers = os.pipe()
-        order, orders = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            with suppress(BaseException):
-                os.close(orders)
-                memory.touch(2)
-                memory.verify(2)
-                os.write(answers, b"1")
-                os.read(order, 1)
-                os._exit(0)
-            os._exit(1)
+        ends = (*os.pipe(), *os.pipe())
+        pids = [_forked(memory, seed, ends) for seed in range(2, 2 + tasks())]
+        answer, answers, _order, orders = ends
         os.close(answers)
-        assert os.read(answer, 1) == b"1", "the forked task ended early"
-        yield pid
+        with open(answer, "rb") as answered:
+            assert len(answered.read()) == len(pids), "a forked task ended early"
+        yield 1 + len(pids)
         os.close(orders)
-        assert os.waitpid(pid, 0)[1] == 0
+        assert [os.waitpid(pid, 0)[1] for pid in pids] == [0] * len(pids)
         memory.verify(1)
 
 
