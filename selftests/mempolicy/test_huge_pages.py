@@ -47,8 +47,23 @@ def test_room_for_huge_pages(
     memory.touch()
     where = located(mod, memory)
     assert where.all_on(node.nid), f"{mode.name} {node}: {where}"
-    assert memory.smaps()["AnonHugePages"] == memory.nbytes, f"{memory.smaps()}"
     memory.verify()
+
+
+@requirement("MPL-12a")
+@modes
+@zones
+def test_huge_pages_where_there_is_room(
+    open_node: OpenNode, mod: TestModule, anon: AnonFactory, mode: Mode, online: OnlineType
+) -> None:
+    node = open_node(OPEN, online=online)
+    memory = anon(4 * HUGE, thp=True)
+    memory.bind(mode, [node.nid])
+    memory.touch()
+    where, seen = located(mod, memory), memory.smaps()
+    assert where.all_on(node.nid), f"{mode.name} {node}: {where}"
+    assert where.huge_runs() == 4, f"{mode.name} {node}: {where}"
+    assert seen["AnonHugePages"] == memory.nbytes, f"{mode.name} {node}: {seen}"
 
 
 @requirement("MPL-12")
