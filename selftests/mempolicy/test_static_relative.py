@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""MPL-10: the nodes named by MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES, with private ones among them."""
+"""MPL-10, MPL-10a: nodes named by MPOL_F_STATIC_NODES and MPOL_F_RELATIVE_NODES, private ones among them."""
 
+import errno
 from collections.abc import Iterator
 
 import pytest
@@ -44,21 +45,54 @@ def test_relative_nodes_count_the_open_private_node(
     assert where == [{allowed[n % len(allowed)]} for n in positions], f"allowed {allowed}: {where}"
 
 
+def each_position_or_refused(mod: TestModule, by: str, positions: range) -> list[Residency | None]:
+    """As each_position(); None where the call says EINVAL."""
+    found: list[Residency | None] = []
+    for n in positions:
+        try:
+            found += each_position(mod, by, range(n, n + 1))
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            found.append(None)
+    return found
+
+
+@pytest.fixture(params=[Ops.NONE, Ops.MIGRATION], ids=["closed", "migration"])
+def closed(request: pytest.FixtureRequest, second_open_node: OpenNode) -> PrivateNode:
+    """Q, not open for policies."""
+    return second_open_node(request.param)
+
+
 @requirement("MPL-10")
 @core
 @kinds
-@pytest.mark.parametrize("flags", [None, Ops.MIGRATION], ids=["closed", "migration"])
 def test_relative_nodes_never_meet_a_closed_one(
-    p: PrivateNode, second_closed_node: PrivateNode, second_open_node: OpenNode, ordinary_nodes: list[Node],
-    mod: TestModule, child: ChildFactory, cpuset: CpusetFactory, by: str, flags: Ops | None,
+    p: PrivateNode, closed: PrivateNode, ordinary_nodes: list[Node], mod: TestModule, child: ChildFactory,
+    cpuset: CpusetFactory, by: str,
 ) -> None:  # fmt: skip
-    closed = second_closed_node if flags is None else second_open_node(flags)
+    """Whether it has a place among the nodes, whose number is then refused, or none (MPL-10a)."""
     usable = {p.nid, *(node.nid for node in ordinary_nodes)}
     group = cpuset([*usable, closed.nid])
-    found = child(each_position, mod, by, range(2 * len(usable) + 2), cgroup=group)
-    where = [set(one.counts) for one in found]
-    assert set().union(*where) == usable, f"usable {usable}, closed {closed}: {where}"
-    assert all(one.absent == 0 for one in found), f"{[str(one) for one in found]}"
+    found = child(each_position_or_refused, mod, by, range(2 * len(usable) + 2), cgroup=group)
+    accepted = [one for one in found if one is not None]
+    where = [one and set(one.counts) for one in found]
+    assert set().union(*(one.counts for one in accepted)) == usable, f"usable {usable}, {closed}: {where}"
+    assert all(one.absent == 0 for one in accepted), f"{[str(one) for one in accepted]}"
+
+
+@requirement("MPL-10a")
+@core
+@kinds
+def test_closed_node_has_no_place(
+    p: PrivateNode, closed: PrivateNode, ordinary_nodes: list[Node], mod: TestModule, child: ChildFactory,
+    cpuset: CpusetFactory, by: str,
+) -> None:  # fmt: skip
+    usable = sorted({p.nid, *(node.nid for node in ordinary_nodes)})
+    positions = range(2 * len(usable) + 2)
+    found = child(each_position_or_refused, mod, by, positions, cgroup=cpuset([*usable, closed.nid]))
+    where = [one and set(one.counts) for one in found]
+    assert where == [{usable[n % len(usable)]} for n in positions], f"usable {usable}, {closed}: {where}"
 
 
 @requirement("MPL-10")

@@ -54,13 +54,18 @@ class Verdict:
 
     result: "ok" or the errno's name. mode, masks: what get_mempolicy() may say then; more than one mask where
     kernels differ (MPOL_F_NUMA_BALANCING: the nodes named, or those that it came to). on: the nodes for fresh
-    pages, None where the policy does not decide.
+    pages, None where the policy does not decide. or_refused: EINVAL is as right.
     """
 
     result: str
     mode: int = Mode.DEFAULT
     masks: frozenset[frozenset[int]] = frozenset([frozenset()])
     on: frozenset[int] | None = None
+    or_refused: bool = False
+
+    def given(self, found: str) -> "Verdict":
+        """The same, now that the call has said so."""
+        return REFUSED if self.or_refused and found == REFUSED.result else self
 
     def shows(self, policy: tuple[int, Iterable[int]]) -> bool:
         return policy[0] == self.mode and frozenset(policy[1]) in self.masks
@@ -97,6 +102,9 @@ class Model:
             return REFUSED if seen or fixed else Verdict(OK, Mode.LOCAL)
         if not seen or (not flags & RELATIVE and seen & self.closed):
             return REFUSED
+        if flags & RELATIVE and self.closed:
+            # By their order a closed one may be meant, which the documents count and the series refuses.
+            return Verdict(OK, mode | flags, frozenset({seen}), self.usable, or_refused=True)
         nodes = self._folded(seen) if flags & RELATIVE else seen & self.usable
         if not nodes:
             return REFUSED
