@@ -482,6 +482,20 @@ class TestModule:
         self._call("UNPIN", raw)
         return int(raw.unpinned)
 
+    def hold(self, addr: int, npages: int, *, writeback: bool = False) -> int:
+        """Lock the folios of the caller's anonymous memory, or have them under writeback: whoever wants to
+        move them waits until unhold(). Returns the id. Raw errno, EBUSY when one is locked just now."""
+        flags = CONSTANTS["PNT_HOLD_WRITEBACK" if writeback else "PNT_HOLD_LOCK"]
+        raw = REQUESTS["HOLD"].new(addr=addr, npages=npages, flags=flags)
+        self._call("HOLD", raw)
+        return int(raw.id)
+
+    def unhold(self, hold: int = 0) -> int:
+        """Let go of them, or with 0 of all that this descriptor holds. Returns the folios."""
+        raw = REQUESTS["UNHOLD"].new(id=hold)
+        self._call("UNHOLD", raw)
+        return int(raw.folios)
+
     def notifier_start(self, start: int = 0, size: int = 0) -> None:
         """An mmu notifier on the caller's memory, with a window in bytes (0, 0 = everything)."""
         self._notifier("PNT_NOTIFIER_START", start, size)

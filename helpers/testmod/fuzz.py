@@ -18,6 +18,7 @@ from helpers.testmod.constants import Context, Entry, Kind, Object, OnlineType
 
 # The most that one request writes: 1 << 18 struct pnt_page of 48 bytes.
 SCRATCH_BYTES: Final = 16 << 20
+HOLD_BYTES: Final = 1 << 16
 
 EDGES: Final = (
     *(0, 1, 2, 3, 7, 8, 63, 64, 127, 128, 255, 256, 1023, 1024, 4095, 4096, 1 << 18, (1 << 18) + 1),
@@ -37,6 +38,7 @@ _OUT: Final = frozenset(
     {
         *(("pnt_zonelist", "count"), ("pnt_events", "count"), ("pnt_counters", "calls")),
         *(("pnt_hotplug", "count"), ("pnt_armed", "length"), ("pnt_exported", "gpl_only")),
+        *(("pnt_hold", "id"), ("pnt_hold", "folios"), ("pnt_unhold", "folios")),
     }
 )
 # Entries with restricted gfp bits, and those that interrupts may use.
@@ -79,10 +81,14 @@ class Fuzzer:
     leave_out: frozenset[str] = frozenset()
     plug_end: int | None = None
     scratch: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, SCRATCH_BYTES))
+    #: HOLD takes anonymous memory only, and for no other request, which might wait for it.
+    anonymous: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, HOLD_BYTES, flags=mmap.MAP_PRIVATE))
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
         self._scratch = int(ffi.cast("uintptr_t", ffi.from_buffer(self.scratch)))
+        self._anonymous = int(ffi.cast("uintptr_t", ffi.from_buffer(self.anonymous)))
+        self.anonymous.write(bytes(HOLD_BYTES))
         self._requests = [r for name, r in REQUESTS.items() if name not in self.leave_out]
         self._plausible: dict[str, Sequence[int]] = {
             "nid": (*self.nids, -1, CONSTANTS["PNT_OBJECT_NODE"]),
@@ -172,6 +178,11 @@ class Fuzzer:
         if name == "KSWAPD":
             op = pick((0, 1, 2))
             return {"op": op, "boost": pick((-1, 0, 1, 1000)) if op == 2 else 0}
+        if name == "HOLD":
+            page = pick(range(8)) * mmap.PAGESIZE
+            return {"addr": self._anonymous + page, "npages": pick((1, 2, 8, 9)), "flags": pick((1, 2))}
+        if name == "UNHOLD":
+            return {"id": pick((0, 1, 2, 3))}
         if name == "SCAN":
             return {"id": pick((1, 2, 3)), "pages": 0, "nonzero": 0, "matching": 0, "mask": -1, "word": 1}
         return {}

@@ -36,6 +36,8 @@ static const u32 pnt_struct_size[PNT_NR_COUNT] = {
 	PNT_SIZE(SCAN, pnt_scan),
 	PNT_SIZE(ARMED, pnt_armed),
 	PNT_SIZE(EXPORTED, pnt_exported),
+	PNT_SIZE(HOLD, pnt_hold),
+	PNT_SIZE(UNHOLD, pnt_unhold),
 };
 
 static const gfp_t pnt_gfp[PNT_GFP_COUNT] = {
@@ -94,6 +96,7 @@ static void pnt_held_counts(struct pnt_held *held, struct pnt_count *count)
 	held->allocations = atomic64_read(&count->allocations);
 	held->alloc_pages = atomic64_read(&count->alloc_pages);
 	held->pins = atomic64_read(&count->pins);
+	held->holds = atomic64_read(&count->holds);
 	held->notifiers = atomic64_read(&count->notifiers);
 	held->device_pages = atomic64_read(&count->device_pages);
 }

@@ -3,8 +3,8 @@
  * pnode_test: lets user space exercise private memory nodes.
  *
  * All that is made through a descriptor belongs to it. When it goes away, be it
- * by close() or by the death of its last owner, pages are freed, pins and
- * notifiers undone, and ranges unplugged. What cannot be unplugged (closed node
+ * by close() or by the death of its last owner, pages are freed, pins, holds
+ * and notifiers undone, and ranges unplugged. What cannot be unplugged (closed node
  * with pages of others on it) becomes an orphan: it holds a reference to the
  * module, whose code the kernel may still call, and is tried again on every
  * open(). So rmmod answers EBUSY as long as anything is left, and a module that
@@ -78,6 +78,8 @@ static const struct pnt_request pnt_requests[PNT_NR_COUNT] = {
 	PNT_REQUEST(SCAN, scan),
 	PNT_REQUEST(ARMED, armed),
 	PNT_REQUEST(EXPORTED, exported),
+	PNT_REQUEST(HOLD, hold),
+	PNT_REQUEST(UNHOLD, unhold),
 };
 
 static long pnt_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
@@ -115,6 +117,7 @@ static int pnt_open(struct inode *inode, struct file *filp)
 	mutex_init(&file->lock);
 	xa_init_flags(&file->allocs, XA_FLAGS_ALLOC1);
 	xa_init_flags(&file->pins, XA_FLAGS_ALLOC1);
+	xa_init_flags(&file->holds, XA_FLAGS_ALLOC1);
 	xa_init(&file->plug_objs);
 	INIT_LIST_HEAD(&file->ranges);
 	pnt_device_init(&file->device);
@@ -132,6 +135,7 @@ static int pnt_release(struct inode *inode, struct file *filp)
 {
 	struct pnt_file *file = filp->private_data;
 
+	pnt_unhold_all(file);
 	pnt_hotplug_close(file);
 	pnt_notifier_stop(file);
 	pnt_device_exit(file);
@@ -144,6 +148,7 @@ static int pnt_release(struct inode *inode, struct file *filp)
 	mutex_unlock(&pnt_lock);
 	xa_destroy(&file->allocs);
 	xa_destroy(&file->pins);
+	xa_destroy(&file->holds);
 	xa_destroy(&file->plug_objs);
 	kfree(file);
 	return 0;

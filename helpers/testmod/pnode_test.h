@@ -20,7 +20,7 @@
 
 /* Bumped with every change of this file that old clients would not survive. */
 enum pnt_abi {
-	PNT_ABI			= 3,
+	PNT_ABI			= 4,
 	PNT_IOC_MAGIC		= 0x50,		/* 'P' */
 };
 
@@ -32,12 +32,13 @@ enum pnt_limits {
 	PNT_NAME_LEN		= 64,
 	PNT_ZONE_NAME_LEN	= 16,
 	PNT_OBJECTS		= 4,		/* raw struct node_private per fd */
-	PNT_MAX_IDS		= 1024,		/* allocations, pins of one fd */
+	PNT_MAX_IDS		= 1024,		/* allocations, pins, holds of one fd */
 	PNT_MAX_ALLOC_COUNT	= 1 << 18,	/* objects in one ALLOC */
 	PNT_MAX_THREADS		= 64,		/* KSTACK in one ALLOC */
 	PNT_MAX_ALLOC_PAGES	= 1 << 18,	/* base pages in one ALLOC */
 	PNT_MAX_RESERVE_PAGES	= 1 << 12,	/* ... when it may dip into reserves */
 	PNT_MAX_WALK_PAGES	= 1 << 18,	/* PAGES, PIN */
+	PNT_MAX_HOLD_PAGES	= 64,
 	PNT_MAX_EVENTS		= 8192,		/* ring of a node */
 	PNT_MAX_KEPT		= 1 << 16,	/* folios kept by free_folio, per node */
 	PNT_MAX_DELAY_MS	= 60000,	/* PROGRAM, mode DELAY */
@@ -77,7 +78,9 @@ enum pnt_nr {
 	PNT_NR_SCAN		= 25,
 	PNT_NR_ARMED		= 26,
 	PNT_NR_EXPORTED		= 27,
-	PNT_NR_COUNT		= 28,
+	PNT_NR_HOLD		= 28,
+	PNT_NR_UNHOLD		= 29,
+	PNT_NR_COUNT		= 30,
 };
 
 /* HANDSHAKE ------------------------------------------------------------- */
@@ -668,7 +671,7 @@ struct pnt_exported {
 	__u32 pad;			/* out: 0 */
 };
 
-/* PIN, UNPIN, NOTIFIER, DEVICE, TOTALS --------------------------------------------- */
+/* PIN, UNPIN, HOLD, UNHOLD, NOTIFIER, DEVICE, TOTALS ----------------------------- */
 
 enum pnt_pin_flags {
 	PNT_PIN_LONGTERM	= 1 << 0,	/* FOLL_LONGTERM */
@@ -692,6 +695,33 @@ struct pnt_pin {
 struct pnt_unpin {
 	__u64 id;			/* 0 = all of this fd */
 	__u64 unpinned;			/* out: pages */
+};
+
+/* One of them. */
+enum pnt_hold_flags {
+	PNT_HOLD_LOCK		= 1 << 0,	/* folio_trylock() */
+	PNT_HOLD_WRITEBACK	= 1 << 1,	/* folio_start_writeback() */
+};
+
+/*
+ * Folios that the caller has mapped, all or none: who wants to move one waits
+ * until it is let go of. EINVAL: not anonymous, or KSM or hugetlb; EBUSY:
+ * locked or under writeback already; EFAULT: not all mapped; ENOSPC: too many
+ * holds. Offlining their memory waits, too, and no signal ends that.
+ */
+struct pnt_hold {
+	__u64 addr;			/* page aligned, of the caller */
+	__u64 npages;
+	__u32 flags;			/* enum pnt_hold_flags */
+	__u32 reserved;
+	__u64 id;			/* out */
+	__u64 folios;			/* out: fewer than pages where they are large */
+};
+
+/* ENOENT: no such id. */
+struct pnt_unhold {
+	__u64 id;			/* 0 = all of this fd */
+	__u64 folios;			/* out */
 };
 
 enum pnt_notifier_op {
@@ -781,6 +811,7 @@ struct pnt_held {
 	__u64 allocations;
 	__u64 alloc_pages;
 	__u64 pins;			/* pages */
+	__u64 holds;			/* folios */
 	__u64 notifiers;
 	__u64 device_pages;
 	__u64 ranges;			/* plugged, orphans included */
@@ -825,5 +856,7 @@ struct pnt_totals {
 #define PNT_SCAN	_IOWR(PNT_IOC_MAGIC, PNT_NR_SCAN, struct pnt_scan)
 #define PNT_ARMED	_IOWR(PNT_IOC_MAGIC, PNT_NR_ARMED, struct pnt_armed)
 #define PNT_EXPORTED	_IOWR(PNT_IOC_MAGIC, PNT_NR_EXPORTED, struct pnt_exported)
+#define PNT_HOLD	_IOWR(PNT_IOC_MAGIC, PNT_NR_HOLD, struct pnt_hold)
+#define PNT_UNHOLD	_IOWR(PNT_IOC_MAGIC, PNT_NR_UNHOLD, struct pnt_unhold)
 
 #endif /* PNODE_TEST_H */

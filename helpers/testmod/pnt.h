@@ -23,6 +23,7 @@ struct pnt_count {
 	atomic64_t allocations;
 	atomic64_t alloc_pages;
 	atomic64_t pins;
+	atomic64_t holds;
 	atomic64_t notifiers;
 	atomic64_t device_pages;
 };
@@ -41,9 +42,10 @@ struct pnt_notify_state;
 
 struct pnt_file {
 	struct list_head link;			/* pnt_files */
-	struct mutex lock;			/* allocs, pins, notify */
+	struct mutex lock;			/* allocs, pins, holds, notify */
 	struct xarray allocs;
 	struct xarray pins;
+	struct xarray holds;
 	struct pnt_notify_state *notify;
 	struct pnt_device_map device;
 	struct pnt_count count;
@@ -290,7 +292,7 @@ long pnt_ioctl_scan(struct pnt_file *file, void *arg);
 long pnt_ioctl_armed(struct pnt_file *file, void *arg);
 long pnt_ioctl_exported(struct pnt_file *file, void *arg);
 
-/* state.c, pages.c, pin.c, notifier.c, device.c, handshake.c */
+/* state.c, pages.c, pin.c, hold.c, notifier.c, device.c, handshake.c */
 u64 pnt_node_used(int nid);
 long pnt_ioctl_zonelist(struct pnt_file *file, void *arg);
 long pnt_ioctl_node_state(struct pnt_file *file, void *arg);
@@ -298,6 +300,9 @@ long pnt_ioctl_pages(struct pnt_file *file, void *arg);
 long pnt_ioctl_pin(struct pnt_file *file, void *arg);
 long pnt_ioctl_unpin(struct pnt_file *file, void *arg);
 u64 pnt_unpin_all(struct pnt_file *file);
+long pnt_ioctl_hold(struct pnt_file *file, void *arg);
+long pnt_ioctl_unhold(struct pnt_file *file, void *arg);
+u64 pnt_unhold_all(struct pnt_file *file);
 long pnt_ioctl_notifier(struct pnt_file *file, void *arg);
 void pnt_notifier_stop(struct pnt_file *file);
 long pnt_ioctl_device(struct pnt_file *file, void *arg);

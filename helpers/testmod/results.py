@@ -244,11 +244,12 @@ class HotplugEvent:
 
 @dataclass(frozen=True)
 class Held:
-    """Resources held now; pins and pages in base pages."""
+    """Resources held now; pins and pages in base pages, holds in folios."""
 
     allocations: int
     alloc_pages: int
     pins: int
+    holds: int
     notifiers: int
     device_pages: int
     ranges: int

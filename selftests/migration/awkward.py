@@ -26,7 +26,6 @@ class Maker:
     mod: TestModule
     child: ChildFactory
     anon: AnonFactory
-    device_memory: AnonFactory
     hold: ExitStack
 
     def plain(self, home: int, nid: int) -> Mapping:
@@ -56,6 +55,13 @@ class Maker:
         memory = self.plain(home, nid)
         syscalls.mlock(memory.addr, memory.nbytes)
         self.hold.callback(syscalls.munlock, memory.addr, memory.nbytes)
+        return memory
+
+    def busy(self, home: int, nid: int, state: str) -> Mapping:
+        """Folios that somebody has locked, or that are under "writeback", until self.hold is closed."""
+        memory = self.plain(home, nid)
+        hold = self.mod.hold(memory.addr, FEW, writeback=state == "writeback")
+        self.hold.callback(self.mod.unhold, hold)
         return memory
 
     def shared(self, home: int, nid: int) -> Mapping:

@@ -2,6 +2,7 @@
 """MIG-07: pages that are hard to move fare on a private node as between two ordinary ones, which are asked
 each time: the kernel's own answer is what is expected."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -16,6 +17,8 @@ from helpers.nodes import Node
 from helpers.testmod import TestModule
 from selftests.migration.awkward import FEW, FLAGS, KINDS, Maker, tried
 from selftests.migration.moves import OPEN
+from selftests.migration.tasks import assert_stuck, mover
+from selftests.oracle import located
 
 #: What is known of the kernel's answers beside their being the same everywhere: does the page move?
 MOVES = {
@@ -30,11 +33,9 @@ MOVES = {
 
 
 @pytest.fixture
-def maker(
-    mod: TestModule, child: ChildFactory, anon: AnonFactory, device_memory: AnonFactory
-) -> Iterator[Maker]:
+def maker(mod: TestModule, child: ChildFactory, anon: AnonFactory) -> Iterator[Maker]:
     with ExitStack() as hold:
-        yield Maker(mod, child, anon, device_memory, hold)
+        yield Maker(mod, child, anon, hold)
 
 
 @requirement("MIG-07")
@@ -63,4 +64,29 @@ def test_fares_as_between_ordinary_nodes(
     word = "target" if MOVES[kind][flags] else "source"
     assert seen[2] == (word,) * FEW, f"{kind} pages, {route}: {seen}"
     maker.hold.close()
+    memory.verify()
+
+
+@requirement("MIG-07")
+@core
+@pytest.mark.parametrize("route", ["DE", "DP", "PD", "PQ"])
+@pytest.mark.parametrize("state", ["locked", "writeback"])
+def test_waits_for_a_folio_that_is_busy(
+    open_node: OpenNode, second_open_node: OpenNode, ordinary_node: Node, second_ordinary_node: Node,
+    mod: TestModule, maker: Maker, child: ChildFactory, state: str, route: str,
+) -> None:  # fmt: skip
+    """D to E is the control: move_pages() is MIGRATE_SYNC."""
+    nodes = {"P": open_node(OPEN).nid, "Q": second_open_node(OPEN).nid}
+    nodes |= {"D": ordinary_node.nid, "E": second_ordinary_node.nid}
+    source, target = (nodes[letter] for letter in route)
+    memory = maker.busy(nodes["D"], source, state)
+    before = located(mod, memory)
+    worker = child.start(mover, os.getpid(), memory.addrs(), target, lean=True)
+    worker.step()
+    worker.go_on()
+    assert_stuck(worker)
+    assert located(mod, memory).frames == before.frames, f"{route}, {state}: {before}"
+    maker.hold.close()
+    assert worker.finish() == (0, [target] * FEW), f"{route}, {state}: {located(mod, memory)}"
+    assert located(mod, memory).all_on(target), f"{route}, {state}: {located(mod, memory)}"
     memory.verify()

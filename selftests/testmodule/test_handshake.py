@@ -57,6 +57,8 @@ def test_killed_process_leaves_nothing(
         with Mapping.anonymous(4) as memory:
             memory.touch()
             module.pin(memory.addr, memory.pages)
+            module.hold(memory.addr, 1)
+            module.hold(memory.page_addr(1), 1, writeback=True)
             module.notifier_start(memory.addr, memory.nbytes)
             assert unplugged.nid in (has_private_memory() or NodeMask())
             os.kill(os.getpid(), signal.SIGKILL)
