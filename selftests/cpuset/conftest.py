@@ -11,6 +11,7 @@ import pytest
 from helpers.cgroup import Cgroup
 from helpers.cgroup_mounts import find_v2
 from helpers.cgroup_v1 import cpuset_v1
+from selftests.cpuset.home import all_come_home as all_come_home
 from selftests.mempolicy.conftest import nodes as nodes
 from selftests.mempolicy.conftest import p as p
 from selftests.mempolicy.conftest import pytest_runtest_setup as pytest_runtest_setup

@@ -8,6 +8,7 @@ from fixtures.process import ChildFactory
 from helpers.nodes import Node
 from helpers.residency import Residency
 from helpers.testmod import TestModule
+from selftests.cpuset.home import all_come_home as all_come_home
 from selftests.mempolicy.letters import OTHERS, named
 from selftests.mempolicy.placing import OPEN, PAGES, Faulted, fault, fault_of_task
 
