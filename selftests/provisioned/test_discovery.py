@@ -12,9 +12,11 @@ from fixtures.process import ChildFactory
 from fixtures.requirement import requirement
 from helpers import paths, syscalls
 from helpers.constants import MPOL_F_MEMS_ALLOWED, Mode
+from helpers.memory import PAGE_SIZE
 from helpers.nodes import Node, has_private_memory, node_list
 from helpers.residency import residency
 from helpers.testmod import OnlineType, Ops, TestModule
+from helpers.wait import wait_until
 
 LISTING = paths.SYS / "devices/system/node/has_private_memory"
 PAGES = 64
@@ -91,10 +93,15 @@ def test_its_pages_are_counted(
         memory = anon(PAGES)
         memory.bind(Mode.BIND, [nid])
         memory.touch()
-        counted = group.numa_stat()["anon"].get(nid, 0)
-        return residency(memory).all_on(nid), counted - memory.smaps()["Rss"]
+        rss = memory.smaps()["Rss"]
+        wait_until(  # statistics are flushed every two seconds at the latest
+            lambda: group.numa_stat()["anon"].get(nid) == rss,
+            5,
+            lambda: f"{rss} bytes of anon on node {nid}: {group.numa_stat()['anon']}",
+        )
+        return residency(memory).all_on(nid), rss
 
-    assert child(take, cgroup=group) == (True, 0), f"memory.numa_stat of {group} and smaps differ"
+    assert child(take, cgroup=group) == (True, PAGES * PAGE_SIZE), "on the node, and counted by smaps"
 
 
 @requirement("DSC-11")
