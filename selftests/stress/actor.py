@@ -91,11 +91,13 @@ class Actor:
         *args: Any,
         allowed: Collection[str] = (),
         when_refused: Collection[str] = (),
+        exact: bool = False,
         **options: Any,
     ) -> str:
         """The call's outcome, which is counted. Unexpected when it is an errno that it must not have.
 
         when_refused: errnos that it may have beside `allowed` when one of its allocations was refused.
+        exact: none but those, also where nodes come and go.
         """
         refused = False
         if self.world.refuse and self.rng.randrange(10) < REFUSALS:
@@ -110,7 +112,7 @@ class Actor:
         may = {
             OK,
             *allowed,
-            *(SHAKY if self.world.shaky else ()),
+            *(SHAKY if self.world.shaky and not exact else ()),
             *((*REFUSED, *when_refused) if refused else ()),
         }
         if seen not in may:

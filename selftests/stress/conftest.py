@@ -15,7 +15,7 @@ from fixtures.process import ChildFactory
 from fixtures.races import TRYING
 from helpers import failing
 from helpers.nodes import Node
-from helpers.stress import REQUIREMENTS
+from helpers.stress import SCENES
 from selftests.stress.crew import Crew
 from selftests.stress.scene import SIZE, Scene, draw, own, parse
 from selftests.stress.stage import Played, Stage, expected
@@ -62,7 +62,7 @@ def play(
 
     def run(requirement: str, *did: str) -> Played:
         given = config.getoption("--stress-scene")
-        seconds = config.getoption("--stress-seconds") / REQUIREMENTS
+        seconds = config.getoption("--stress-seconds") / SCENES
         scene = parse(given) if given else draw(requirement, config.getoption("--stress-seed"), seconds)
         if scene.refuse and not failing.available():
             pytest.skip("needs FAILSLAB, FAIL_PAGE_ALLOC and FAULT_INJECTION_DEBUG_FS")
@@ -85,6 +85,8 @@ def play(
                 break
             played.go_on(stage.play(scene))
             missing = played.missing(looked_for)
+        if played.left_out:
+            record_property("not looked at", played.left_out)
         record_property("calls", dict(sorted(played.did().items())))
         if played.wrong:
             lines = [*played.wrong, f"this scene again: {_again(scene)}"]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Memory of an actor: each page names its place and its owner, and each read verifies it.
 
-The owner is the seed of the page's pattern (helpers/pattern.py): act, place in the scene, life, mapping, and
+The owner is the seed of the page's pattern (helpers/pattern.py): place in the scene, life, fork, mapping, and
 how often the page was written. So a page with the bytes of another says whose they are.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -31,24 +31,26 @@ class LostByte(AssertionError):
 
 @dataclass(frozen=True)
 class Owner:
-    """Who wrote a page, as a number: place 8 bits, life 12, mapping 20, write 24."""
+    """Who wrote a page, as a number: place 8 bits, life 12, fork 8, mapping 20, write 16. fork: 0 for the
+    life itself, another number for each of its children that has the mapping from it."""
 
     place: int
     life: int
     mapping: int
+    fork: int = 0
 
     def seed(self, write: int) -> int:
         number = self.place & 0xFF
-        for value, bits in ((self.life, 12), (self.mapping, 20), (write, 24)):
+        for value, bits in ((self.life, 12), (self.fork, 8), (self.mapping, 20), (write, 16)):
             number = number << bits | value & (1 << bits) - 1
         return number
 
     @staticmethod
     def describe(seed: int) -> str:
-        write, mapping, life, place = (
-            seed & 0xFFFFFF, seed >> 24 & 0xFFFFF, seed >> 44 & 0xFFF, seed >> 56 & 0xFF,
+        write, mapping, fork, life, place = (
+            seed & 0xFFFF, seed >> 16 & 0xFFFFF, seed >> 36 & 0xFF, seed >> 44 & 0xFFF, seed >> 56 & 0xFF,
         )  # fmt: skip
-        return f"place {place}, life {life}, mapping {mapping}, write {write}"
+        return f"place {place}, life {life}, fork {fork}, mapping {mapping}, write {write}"
 
 
 class Owned:
@@ -57,25 +59,28 @@ class Owned:
     def __init__(self, memory: Mapping, owner: Owner, module: TestModule, nids: Iterable[int]) -> None:
         self.memory, self.owner, self.module, self.nids = memory, owner, module, tuple(nids)
         self.writes: list[int] = [0] * memory.pages  # 0: never, so it is zeroes
+        self.seeds: list[int] = [0] * memory.pages  # of the last write, which may be a parent's
         self.pages = memory.pages
 
     def write(self, *indices: int) -> None:
         """New contents, of these pages or of all."""
         for index in indices or range(self.pages):
             self.writes[index] += 1
-            self.memory.touch(self._seed(index), first=index, count=1)
+            self.seeds[index] = self.owner.seed(self.writes[index])
+            self.memory.touch(self.seeds[index], first=index, count=1)
 
     def check(self, *indices: int) -> None:
         """Read these pages, or all, to the last byte: behind what was written a page is zeroes, as it came.
         LostByte for the first that is wrong."""
         for index in indices or range(self.pages):
-            expected = header(index, self._seed(index)) + REST if self.writes[index] else ZEROES
+            expected = header(index, self.seeds[index]) + REST if self.writes[index] else ZEROES
             found = self.memory.page(index)
             if found != expected:
                 raise LostByte("\n".join(self._about(index, found, expected)))
 
-    def _seed(self, index: int) -> int:
-        return self.owner.seed(self.writes[index])
+    def inherited(self, fork: int) -> None:
+        """This is a child, by that number: what it writes is its own from now on."""
+        self.owner = replace(self.owner, fork=fork)
 
     def forget(self, *indices: int) -> None:
         """These pages were given back: they read as zeroes."""
@@ -88,7 +93,7 @@ class Owned:
         magic, _page, seed, *_rest = HEADER.unpack(found[: HEADER.size])
         lines = [f"{place}: {describe(found)}; from there {found[at : at + 16].hex()}"]
         if self.writes[index]:
-            lines.append(f"owner: {Owner.describe(self._seed(index))}")
+            lines.append(f"owner: {Owner.describe(self.seeds[index])}")
         else:
             lines.append("owner: did not write it since it was mapped or dropped, so it has to be zeroes")
         if magic == MAGIC:

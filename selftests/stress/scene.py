@@ -11,11 +11,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from helpers.testmod import Ops
 from selftests.stress.acts import PARTS
 
-__all__ = ["SIZE", "Scene", "draw", "own", "parse", "smaller"]
+__all__ = ["SIZE", "Scene", "draw", "own", "parse", "scenes", "smaller"]
 
 SCENES = Path(__file__).with_name("scenes.toml")
 #: Actors of a scene: more than CPUs, so that each is interrupted in the middle of what it does.
@@ -44,13 +45,18 @@ class Scene:
         return f"seed={self.seed} seconds={self.seconds:g} {how} acts={','.join(self.acts)}"
 
 
-def draw(requirement: str, seed: int, seconds: float) -> Scene:
-    """The scene of a requirement: its own acts, and others by chance."""
-    row = tomllib.loads(SCENES.read_text())[requirement]
-    rng = random.Random(f"{requirement}/{seed}")
+def scenes() -> dict[str, dict[str, Any]]:
+    """Rows of scenes.toml by name: a requirement's id, and what tells its scenes apart."""
+    return tomllib.loads(SCENES.read_text())
+
+
+def draw(name: str, seed: int, seconds: float) -> Scene:
+    """The scene of that name: its own acts, and others by chance."""
+    row = scenes()[name]
+    rng = random.Random(f"{name}/{seed}")
     acts = list(row["acts"])
     while len(acts) < SIZE:
-        acts.append(rng.choice([name for name in row["others"] if name not in ALONE or name not in acts]))
+        acts.append(rng.choice([other for other in row["others"] if other not in ALONE or other not in acts]))
     flags = NEEDED
     for flag in row.get("opened", []):
         flags |= Ops[flag]
@@ -59,9 +65,9 @@ def draw(requirement: str, seed: int, seconds: float) -> Scene:
     return Scene(tuple(acts), seed, seconds, flags, bool(row.get("refuse", False)))
 
 
-def own(requirement: str, scene: Scene) -> bool:
-    """Whether a scene has all that the requirement's own scenes always have."""
-    row = tomllib.loads(SCENES.read_text())[requirement]
+def own(name: str, scene: Scene) -> bool:
+    """Whether a scene has all that the one of that name always has."""
+    row = scenes()[name]
     refuse = bool(row.get("refuse", False))
     return not Counter(row["acts"]) - Counter(scene.acts) and scene.refuse == refuse
 

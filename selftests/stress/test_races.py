@@ -11,6 +11,8 @@ import pytest
 from fixtures.invariants import oom_expected
 from fixtures.requirement import requirement
 from fixtures.selection import disruptive, every_cpu
+from selftests.stress.acts.greed import ENOUGH
+from selftests.stress.acts.splits import SPLITTER
 from selftests.stress.conftest import Play
 
 #: An actor that is killed where nothing may kill it is a finding of the scene, whoever did it.
@@ -19,12 +21,13 @@ pytestmark = [oom_expected, disruptive, every_cpu, pytest.mark.topology("fast", 
 
 @requirement("STR-01")
 def test_faults_against_unplug(play: Play) -> None:
-    play("STR-01", "unplug: unplug ok")
+    """More than once: what comes back has to go again."""
+    play("STR-01", "unplug: unplug ok", "unplug: unplug ok")
 
 
 @requirement("STR-02")
 def test_ops_against_faults_migration_and_reclaim(play: Play) -> None:
-    play("STR-02", "ops: set_ops ok", "ops: clear_ops ok")
+    play("STR-02", "ops: set_ops ok", "ops: clear_ops ok", "pingpong: move_pages ok", "tiers: reclaim ok")
 
 
 @requirement("STR-03")
@@ -44,7 +47,9 @@ def test_policy_walks(play: Play) -> None:
 
 @requirement("STR-06")
 def test_overfilled(play: Play) -> None:
-    play("STR-06", "greed: ended by SIGKILL")
+    """By a kill or by an errno, and not before it had a good part of P."""
+    ends = ("ended by SIGKILL", "ended by SIGBUS", *(f"populate {name}" for name in ENOUGH))
+    play("STR-06", "greed: half of P", " | ".join(f"greed: {end}" for end in ends))
 
 
 @requirement("STR-07")
@@ -59,7 +64,8 @@ def test_demotion_and_promotion(play: Play) -> None:
 
 @requirement("STR-09")
 def test_split_and_collapse(play: Play) -> None:
-    play("STR-09", "splits: collapse ok")
+    by_request = ["split on P"] if SPLITTER.exists() else []
+    play("STR-09", "splits: collapse of pieces ok", *by_request)
 
 
 @requirement("STR-10")
@@ -75,3 +81,13 @@ def test_poison(play: Play) -> None:
 @requirement("STR-12")
 def test_refused_allocations(play: Play) -> None:
     play("STR-12", "refused", "unplug: unplug ok")
+
+
+@requirement("STR-12")
+def test_refused_allocations_of_services_and_cpusets(play: Play) -> None:
+    play("STR-12-services", "refused", "ops: set_ops ok", "cpusets: cpuset ok", "walks: mbind ok")
+
+
+@requirement("STR-12")
+def test_refused_allocations_of_a_full_node_with_bad_pages(play: Play) -> None:
+    play("STR-12-full", "refused", "greed: half of P", "poison: poison ok", "forks: fork ok")

@@ -16,7 +16,7 @@ from helpers.memory import PAGE_SIZE
 from helpers.nodes import Node
 from helpers.testmod import Callback, TestModule
 
-__all__ = ["PROPERTY", "Account", "Sampler", "bad_frames", "strangers"]
+__all__ = ["PROPERTY", "Account", "Sampler", "apart", "bad_frames", "demotions", "strangers"]
 
 #: Name of the user property with the samples; its value is JSON, see tools/report/README.md.
 PROPERTY = "workers"
@@ -32,8 +32,7 @@ def _words(path: str, first: int, count: int) -> Sequence[int]:
 
 def strangers(nids: Iterable[int], group: Path) -> list[str]:
     """Frames of private nodes that are not of the actors: charged to another cgroup than theirs, or with an
-    object of the kernel in them. Every page that is mapped anywhere has a frame, so this is a look at all
-    mappings of all tasks."""
+    object of the kernel in them. Who maps them is looked at by mapped.py."""
     mine, wrong = {0, group.stat().st_ino}, []
     for nid in nids:
         with suppress(OSError):  # it went meanwhile
@@ -54,6 +53,11 @@ def strangers(nids: Iterable[int], group: Path) -> list[str]:
     return wrong
 
 
+def demotions() -> int:
+    """Pages that were demoted since boot."""
+    return sum(count for name, count in nodes.vmstat().items() if name.startswith("pgdemote"))
+
+
 def bad_frames(nid: int) -> list[int]:
     """Frames of a node that are marked as bad."""
     found = []
@@ -64,12 +68,21 @@ def bad_frames(nid: int) -> list[int]:
     return found
 
 
+def apart(nids: Iterable[int]) -> bool:
+    """Whether these nodes have all of ZONE_MOVABLE. Where hotplug or `movablecore=` has put ordinary memory
+    there, the kernel does not count the pages of theirs apart."""
+    return not any(
+        zone.name == "Movable" and zone.managed and zone.nid not in nids for zone in nodes.all_zones()
+    )
+
+
 @dataclass
 class Account:
     """Pages that came to private nodes and went, between two moments at rest: by the kernel's counters, and
     by what the driver was told.
 
-    Only private memory is in ZONE_MOVABLE here, so pgalloc_movable counts its pages, and nothing else does.
+    Where only private memory is in ZONE_MOVABLE, pgalloc_movable counts its pages, and nothing else: see
+    apart().
     """
 
     module: TestModule

@@ -33,8 +33,9 @@ class Part:
 
     mortal: its own lives may be killed. greedy: and are the first that the OOM killer takes. shaky, deadly,
     spreads: see World; a task that is bound to a node which is going can be killed for lack of memory, as
-    with an ordinary node. takes: it has the node of this letter for itself. uncounted: pages of P leave
-    without the driver being asked, or come in ways that the kernel's counters do not tell.
+    with an ordinary node. carries: pages that its tasks share with others go along, to any node. takes: it
+    has the node of this letter for itself. uncounted: pages of P leave without the driver being asked, or
+    come in ways that the kernel's counters do not tell.
     """
 
     play: Callable[[Actor], None]
@@ -43,6 +44,7 @@ class Part:
     shaky: bool = False
     deadly: bool = False
     spreads: bool = False
+    carries: bool = False
     takes: str = ""
     uncounted: bool = False
 
@@ -56,7 +58,7 @@ PARTS = {
     "pingpong": Part(pingpong.play),
     "walks": Part(walks.play),
     "greed": Part(greed.play, mortal=True, greedy=True, shaky=True),
-    "cpusets": Part(cpusets.play, shaky=True, spreads=True),
+    "cpusets": Part(cpusets.play, shaky=True, spreads=True, carries=True),
     "tiers": Part(tiers.play, spreads=True, uncounted=True),
     "splits": Part(splits.play),
     "pins": Part(pins.play),

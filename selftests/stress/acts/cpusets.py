@@ -19,6 +19,8 @@ def play(me: Actor) -> None:
                 for _flip in range(4):
                     letters = me.rng.choice(AWAY if me.chance(RARELY) else MEMS)
                     mems = [me.world.nodes[letter] for letter in letters if letter in me.world.nodes]
+                    if not mems:  # "E" where there is no second ordinary node: ENOSPC
+                        continue
                     me.do("cpuset", group.set_mems, mems)
                     memory.check()
                     memory.write(*range(0, PAGES, 2))

@@ -12,7 +12,7 @@ from selftests.stress.actor import REFUSED, Actor, Unexpected
 #: Seconds after which an unplug is interrupted, to be tried again: somebody may hold a page.
 PATIENCE = 2.0
 #: Errnos of an unplug that others are in the way of, or its own signal.
-LATER = ("EBUSY", "EINTR", "EAGAIN", "ENOMEM")
+LATER = ("EBUSY", "EINTR")
 #: Of memory for which KASAN gets no shadow when it comes online: its notifier knows no errno.
 UNSHADOWED = ("EPERM",)
 #: Seconds until a thread that was stopped has left the process table.
@@ -28,7 +28,7 @@ def play(me: Actor) -> None:
     refused = REFUSED if me.world.refuse else ()
     shadow = UNSHADOWED if me.world.shadowed else ()
     while me.going():
-        if me.do("plug", _plug, me, allowed=refused, when_refused=shadow) != OK:
+        if me.do("plug", _plug, me, allowed=refused, when_refused=shadow, exact=True) != OK:
             continue
         me.slow_owner(extent.nid)
         me.pause(me.rng.uniform(0, 0.4))
@@ -59,10 +59,12 @@ def _no_threads(nid: int) -> None:
 def _until_gone(me: Actor) -> None:
     """Try until it has succeeded; TimeoutError when it does not although nobody is there any more."""
     while me.going():
-        if me.do("unplug", _unplug, me, allowed=LATER) == OK:
+        if me.do("unplug", _unplug, me, allowed=LATER, exact=True) == OK:
             return
     wait_until(
-        lambda: me.do("unplug", _unplug, me, allowed=LATER) == OK, LAST, "the node to be free, at the end"
+        lambda: me.do("unplug", _unplug, me, allowed=LATER, exact=True) == OK,
+        LAST,
+        "the node to be free, at the end",
     )
 
 

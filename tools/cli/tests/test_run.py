@@ -43,7 +43,7 @@ def test_all_options() -> None:
 def test_time_of_the_stress_chapter_moves_the_deadline_of_tests() -> None:
     found = parse("--stress-seconds", "3600", "--stress-seed", "7")
     assert found.selection == ("--stress-seconds=3600.0", "--stress-seed=7")
-    assert found.deadline == DEADLINE + 295
+    assert found.deadline == DEADLINE + 253
     scene = "seed=1 seconds=25 flags=0x3 acts=faults"
     found = parse("--stress-scene", scene)
     assert found.selection == (f"--stress-scene={scene}",)
