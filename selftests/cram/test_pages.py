@@ -11,11 +11,13 @@ from fixtures.tiers import Cold, ColdFactory
 from helpers import syscalls
 from helpers.memory import PAGE_SIZE, Mapping
 from helpers.nodes import Node
-from helpers.outcome import outcome
+from helpers.outcome import errno_name
 from helpers.testmod import Level, PteFlags, TestModule
 from selftests.cram.arrival import MakeCram, arrive
 
 HUGE = 512  # base pages
+#: (memory, source node, target node) -> pages that stay, by what the call says, or its errno
+Call = Callable[[Cold, int, int], int | str]
 SIZES = pytest.mark.parametrize("thp", [False, True], ids=["base", "thp"])
 
 
@@ -37,19 +39,40 @@ def test_demotion_brings_memory(cram: MakeCram, cold: ColdFactory, thp: bool) ->
     memory.verify()
 
 
-@requirement("CRM-03a")
-def test_nothing_else_does(cram: MakeCram, cold: ColdFactory, second_ordinary_node: Node) -> None:
-    """move_pages() finds a node that takes part in migration, but not for this; a refusal, as errno or as the
-    number of pages that stayed, is all that is asked for. The control: the same call to D2."""
-    node = cram()
-    memory = cold(16)
+def by_move_pages(memory: Cold, _source: int, target: int) -> int | str:
+    """Pages that stay, by what the call says, or its errno."""
     addrs = [memory.addr + index * PAGE_SIZE for index in range(memory.pages)]
-    refused = outcome(syscalls.move_pages, memory.worker.pid, addrs, [node.nid] * len(addrs))
+    try:
+        left, status = syscalls.move_pages_result(memory.worker.pid, addrs, [target] * len(addrs))
+    except OSError as error:
+        return errno_name(error.errno or 0)
+    return max(left, sum(nid != target for nid in status))
+
+
+def by_migrate_pages(memory: Cold, source: int, target: int) -> int | str:
+    try:
+        return syscalls.migrate_pages(memory.worker.pid, [source], [target])
+    except OSError as error:
+        return errno_name(error.errno or 0)
+
+
+@requirement("CRM-03a")
+@pytest.mark.parametrize("call", [by_move_pages, by_migrate_pages], ids=["move_pages", "migrate_pages"])
+def test_nothing_else_does(
+    cram: MakeCram, cold: ColdFactory, ordinary_node: Node, second_ordinary_node: Node, call: Call
+) -> None:
+    """A call finds a node that takes part in migration, but not for this, and says so: by an errno, or by how
+    many pages stay. The control: the same call to D2, where what else the task has may stay as well."""
+    node = cram()
+    memory = cold(16, nid=ordinary_node.nid)
+    said = call(memory, ordinary_node.nid, node.nid)
     found = memory.where()
-    assert not found.any_on(node.nid), f"move_pages {refused}: {found}"
-    assert found.present == memory.pages, f"move_pages {refused}: {found}"
-    syscalls.move_pages(memory.worker.pid, addrs, [second_ordinary_node.nid] * len(addrs))
-    assert memory.where().all_on(second_ordinary_node.nid), f"the control: {memory.where()}"
+    assert not found.any_on(node.nid), f"{said}: {found}"
+    assert found.present == memory.pages, f"{said}: {found}"
+    other = call(memory, ordinary_node.nid, second_ordinary_node.nid)
+    assert memory.where().all_on(second_ordinary_node.nid), f"the control: {other}, {memory.where()}"
+    assert isinstance(other, int), f"the control: {other}"
+    assert isinstance(said, str) or said >= memory.pages + other, f"stayed: {said} of {node}, {other} of D2"
     memory.verify()
 
 

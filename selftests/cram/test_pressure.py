@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""CRM-08, CRM-08a, CRM-08b, CRM-09, CRM-14: the device is short of room."""
+"""CRM-08, CRM-08a, CRM-08b, CRM-09, CRM-14, CRM-14a: the device is short of room."""
 
 import pytest
 
+from fixtures.nodes import PrivateNode
 from fixtures.pressure import SwapFactory
 from fixtures.requirement import requirement
-from fixtures.tiers import ColdFactory, LowerNode
+from fixtures.tiers import Cold, ColdFactory, LowerNode
 from helpers.nodes import Node
 from helpers.outcome import OK, outcome
+from helpers.residency import Residency
 from helpers.testmod import NodeFlags, Ops
 from helpers.wait import wait_until
 from selftests.cram.arrival import MakeCram, arrive
@@ -59,26 +61,47 @@ def test_pressure_is_of_a_registered_node(lower_node: LowerNode, ordinary_node: 
     node.mod.cram_unregister(node.nid)
 
 
+def arrive_at(memory: Cold, *nodes: PrivateNode) -> Residency:
+    """Have some of the memory demoted to one of the nodes."""
+    found = memory.reclaim(lambda found: any(found.any_on(node.nid) for node in nodes))
+    assert any(found.any_on(node.nid) for node in nodes), f"the control: {found}"
+    return found
+
+
 @requirement("CRM-14")
 def test_of_one_device_alone(
     cram: MakeCram, second_cram: MakeCram, cold: ColdFactory, swap: SwapFactory
 ) -> None:
-    """The one device has no room at all: the other one's pages stay, its boost is its own, and cold pages go
-    there."""
+    """The one device has no room at all: the boost and the block are its own. Cold pages do not go there."""
     swap()
     node, other = cram(), second_cram()
     memory = cold(PAGES)
-    before = memory.reclaim(lambda found: found.any_on(node.nid) or found.any_on(other.nid))
-    near, far = (node, other) if before.any_on(node.nid) else (other, node)
-    assert before.any_on(near.nid), f"the control: {before}"
+    near, far = (node, other) if arrive_at(memory, node, other).any_on(node.nid) else (other, node)
     near.mod.cram_set_pressure(near.nid, 1000)
     assert (boost_of(far), boost_of(near) > 0) == (0, True), f"boosts of {far} and {near}"
     blocked = [bool(one.state().flags & NodeFlags.BLOCKED) for one in (near, far)]
     assert blocked == [True, False], f"{near} and {far} blocked: {blocked}"
     fresh = cold(PAGES)
+    found = fresh.reclaim()
+    assert not found.any_on(near.nid), f"{near} has no room: {found}"
+    for one in (memory, fresh):
+        one.group.set_memory(swap_max="max")
+        one.verify()
+    near.mod.cram_clear_pressure(near.nid)
+
+
+@requirement("CRM-14a")
+def test_the_other_device_has_room(
+    cram: MakeCram, second_cram: MakeCram, cold: ColdFactory, swap: SwapFactory
+) -> None:
+    swap()
+    node, other = cram(), second_cram()
+    memory = cold(PAGES)
+    near, far = (node, other) if arrive_at(memory, node, other).any_on(node.nid) else (other, node)
+    near.mod.cram_set_pressure(near.nid, 1000)
+    fresh = cold(PAGES)
     found = fresh.reclaim(lambda found: found.counts[far.nid] > PAGES // 2)
     assert found.counts[far.nid] > PAGES // 2, f"{near} has no room, {far} has: {found}"
-    assert not found.any_on(near.nid), f"{near} has no room: {found}"
     for one in (memory, fresh):
         one.group.set_memory(swap_max="max")
         one.verify()
@@ -101,6 +124,9 @@ def test_pages_leave(cram: MakeCram, cold: ColdFactory, swap: SwapFactory, press
             or memory.where().counts[node.nid] < before.counts[node.nid] // 2,
             20, lambda: f"{node}: {memory.where()}, before: {before}", pause=0.05,
         )  # fmt: skip
+        found = memory.where()
+        left = before.counts[node.nid] - found.counts[node.nid]
+        assert found.swapped >= left, f"{left} pages have left {node}: {found}, before: {before}"
     else:
         with pytest.raises(TimeoutError):
             wait_until(lambda: memory.where().swapped, 2, "pages to be swapped")
