@@ -85,6 +85,7 @@ def play(
                 break
             played.go_on(stage.play(scene))
             missing = played.missing(looked_for)
+        record_property("pages without an account, more than before", played.unaccounted)
         if played.left_out:
             record_property("not looked at", played.left_out)
         record_property("calls", dict(sorted(played.did().items())))
