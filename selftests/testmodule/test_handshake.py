@@ -61,7 +61,12 @@ def test_killed_process_leaves_nothing(
             module.hold(memory.page_addr(1), 1, writeback=True)
             module.notifier_start(memory.addr, memory.nbytes)
             assert unplugged.nid in (has_private_memory() or NodeMask())
-            os.kill(os.getpid(), signal.SIGKILL)
+            module.device(unplugged.nid, memory.nbytes)
+            with Mapping.of_fd(module.fileno(), memory.pages, shared=True) as pages:
+                pages.touch()
+                held = module.totals().mine
+                assert (held.device_pages, held.alloc_pages, held.pins) == (4, 64, 4), f"{held}"
+                os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.raises(ChildDied) as death:
         child(work)
