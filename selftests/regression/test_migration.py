@@ -2,7 +2,7 @@
 """REG-05, REG-06 and their errors: migrate_pages(2) and move_pages(2) between ordinary nodes."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from fixtures.requirement import requirement
 from fixtures.selection import core
 from helpers import syscalls
 from helpers.constants import MPOL_MF_MOVE, MPOL_MF_MOVE_ALL
+from helpers.memory import Mapping
 from helpers.outcome import OK, outcome
 from helpers.syscalls import migrate_pages, move_pages, move_pages_result
 from helpers.testmod import TestModule
@@ -22,7 +23,7 @@ from selftests.errnos import BAD_POINTER, MOST
 from selftests.mempolicy.placing import HUGE, PAGES
 from selftests.migration.moves import names, share
 from selftests.migration.tasks import hold, holder
-from selftests.oracle import located, placed
+from selftests.oracle import Span, located, placed
 
 NOBODY = 65534
 #: No process has it: pid_max is at most 4194304.
@@ -107,6 +108,34 @@ def test_migrate_pages_leaves_what_others_map_without_privilege(
     worker.finish()
 
 
+@requirement("REG-05")
+@core
+@routes
+def test_migrate_pages_returns_what_did_not_move(
+    ordinary: dict[str, int], mod: TestModule, child: ChildFactory, route: str
+) -> None:
+    source, target = ends(ordinary, route)
+
+    def body() -> Iterator[object]:
+        with Mapping.anonymous(PAGES) as memory:
+            placed(memory, source)
+            pin = mod.pin(memory.addr, 3)
+            yield Span(memory.addr, PAGES)
+            yield migrate_pages(0, [source], [target])
+            mod.unpin(pin)
+            yield migrate_pages(0, [source], [target])
+            memory.verify()
+
+    # Without privilege what it shares with this process stays, and is not counted.
+    worker = child.start(body, uid=NOBODY)
+    memory, left = worker.step(), worker.step()
+    assert located(mod, memory, worker.pid).nodes == [source] * 3 + [target] * (PAGES - 3)
+    assert left == 3, "the pinned ones"
+    assert worker.step() == 0, "once nothing pins them"
+    assert located(mod, memory, worker.pid).all_on(target)
+    worker.finish()
+
+
 @requirement("REG-05a")
 @core
 def test_migrate_pages_errors(ordinary: dict[str, int], q: PrivateNode, child: ChildFactory) -> None:
@@ -167,6 +196,22 @@ def test_move_pages_page_by_page(ordinary: dict[str, int], mod: TestModule, anon
     targets = [ordinary["DE"[index % 2]] for index in range(PAGES)]
     assert move_pages_result(0, memory.addrs(), targets, MPOL_MF_MOVE) == (0, targets)
     assert located(mod, memory).nodes == targets
+    memory.verify()
+
+
+@requirement("REG-06")
+@core
+def test_move_pages_returns_what_did_not_move(
+    ordinary: dict[str, int], mod: TestModule, anon: AnonFactory
+) -> None:
+    memory = placed(anon(PAGES), ordinary["D"])
+    pin = mod.pin(memory.addr, 3)
+    to_e = [ordinary["E"]] * PAGES
+    result, _status = move_pages_result(0, memory.addrs(), to_e, MPOL_MF_MOVE)
+    assert located(mod, memory).nodes == [ordinary["D"]] * 3 + to_e[3:]
+    assert result == 3, "the pinned ones"
+    mod.unpin(pin)
+    assert move_pages_result(0, memory.addrs(), to_e, MPOL_MF_MOVE) == (0, to_e), "the control"
     memory.verify()
 
 
