@@ -32,6 +32,10 @@ def execute(folder: Path, command: str, arguments: Mapping[str, Any] | None = No
         raise Refused(str(error)) from error
     except QMPError as error:
         raise OSError(f"QMP: {error}") from error
+    except AssertionError as error:
+        # Of the library's connect(), when the connection broke as soon as it stood: what a QEMU that was busy
+        # answered to somebody before, who had given up, is no answer to this one.
+        raise OSError(f"QMP: the connection for {command} broke") from error
     except (TimeoutError, EOFError) as error:
         raise OSError(f"QMP: no answer to {command} within {SECONDS:.0f} s") from error
 
