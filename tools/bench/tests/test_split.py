@@ -129,7 +129,7 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", str(tmp_path)]) == 2
-    assert "no run, it has no results.jsonl" in capsys.readouterr().err
+    assert "no results.jsonl in it" in capsys.readouterr().err
 
 
 def test_nothing_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
