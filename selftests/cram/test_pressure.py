@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """CRM-08, CRM-08a, CRM-08b, CRM-09, CRM-14, CRM-14a: the device is short of room."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from fixtures.nodes import PrivateNode
@@ -9,7 +11,6 @@ from fixtures.requirement import requirement
 from fixtures.tiers import Cold, ColdFactory, LowerNode
 from helpers.nodes import Node
 from helpers.outcome import OK, outcome
-from helpers.residency import Residency
 from helpers.testmod import NodeFlags, Ops
 from helpers.wait import wait_until
 from selftests.cram.arrival import MakeCram, arrive
@@ -61,51 +62,49 @@ def test_pressure_is_of_a_registered_node(lower_node: LowerNode, ordinary_node: 
     node.mod.cram_unregister(node.nid)
 
 
-def arrive_at(memory: Cold, *nodes: PrivateNode) -> Residency:
-    """Have some of the memory demoted to one of the nodes."""
+@pytest.fixture
+def near_and_far(
+    cram: MakeCram, second_cram: MakeCram, cold: ColdFactory, swap: SwapFactory
+) -> Iterator[tuple[PrivateNode, PrivateNode]]:
+    """Two devices: the one that memory is demoted to has no room at all from then on, the other one has."""
+    swap()
+    nodes = (cram(), second_cram())
+    memory = cold(PAGES)
     found = memory.reclaim(lambda found: any(found.any_on(node.nid) for node in nodes))
     assert any(found.any_on(node.nid) for node in nodes), f"the control: {found}"
-    return found
+    near, far = sorted(nodes, key=lambda node: not found.any_on(node.nid))
+    near.mod.cram_set_pressure(near.nid, 1000)
+    yield near, far
+    back(memory)
+    near.mod.cram_clear_pressure(near.nid)
+
+
+def back(memory: Cold) -> None:
+    """What was swapped comes back as it was."""
+    memory.group.set_memory(swap_max="max")
+    memory.verify()
 
 
 @requirement("CRM-14")
-def test_of_one_device_alone(
-    cram: MakeCram, second_cram: MakeCram, cold: ColdFactory, swap: SwapFactory
-) -> None:
-    """The one device has no room at all: the boost and the block are its own. Cold pages do not go there."""
-    swap()
-    node, other = cram(), second_cram()
-    memory = cold(PAGES)
-    near, far = (node, other) if arrive_at(memory, node, other).any_on(node.nid) else (other, node)
-    near.mod.cram_set_pressure(near.nid, 1000)
+def test_of_one_device_alone(near_and_far: tuple[PrivateNode, PrivateNode], cold: ColdFactory) -> None:
+    """The boost and the block are those of the device without room, and cold pages do not go there."""
+    near, far = near_and_far
     assert (boost_of(far), boost_of(near) > 0) == (0, True), f"boosts of {far} and {near}"
     blocked = [bool(one.state().flags & NodeFlags.BLOCKED) for one in (near, far)]
     assert blocked == [True, False], f"{near} and {far} blocked: {blocked}"
-    fresh = cold(PAGES)
-    found = fresh.reclaim()
+    memory = cold(PAGES)
+    found = memory.reclaim()
     assert not found.any_on(near.nid), f"{near} has no room: {found}"
-    for one in (memory, fresh):
-        one.group.set_memory(swap_max="max")
-        one.verify()
-    near.mod.cram_clear_pressure(near.nid)
+    back(memory)
 
 
 @requirement("CRM-14a")
-def test_the_other_device_has_room(
-    cram: MakeCram, second_cram: MakeCram, cold: ColdFactory, swap: SwapFactory
-) -> None:
-    swap()
-    node, other = cram(), second_cram()
+def test_the_other_device_has_room(near_and_far: tuple[PrivateNode, PrivateNode], cold: ColdFactory) -> None:
+    near, far = near_and_far
     memory = cold(PAGES)
-    near, far = (node, other) if arrive_at(memory, node, other).any_on(node.nid) else (other, node)
-    near.mod.cram_set_pressure(near.nid, 1000)
-    fresh = cold(PAGES)
-    found = fresh.reclaim(lambda found: found.counts[far.nid] > PAGES // 2)
+    found = memory.reclaim(lambda found: found.counts[far.nid] > PAGES // 2)
     assert found.counts[far.nid] > PAGES // 2, f"{near} has no room, {far} has: {found}"
-    for one in (memory, fresh):
-        one.group.set_memory(swap_max="max")
-        one.verify()
-    near.mod.cram_clear_pressure(near.nid)
+    back(memory)
 
 
 @requirement("CRM-08a")

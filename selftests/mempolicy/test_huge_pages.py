@@ -35,6 +35,15 @@ def fragmented(node: PrivateNode) -> Iterator[int]:
             yield node.free_pages()
 
 
+def touched(anon: AnonFactory, mode: Mode, node: PrivateNode) -> Mapping:
+    """Room for four huge pages, written and read under a policy on the node."""
+    memory = anon(4 * HUGE, thp=True)
+    memory.bind(mode, [node.nid])
+    memory.touch()
+    memory.verify()
+    return memory
+
+
 @requirement("MPL-12")
 @modes
 @zones
@@ -42,12 +51,8 @@ def test_room_for_huge_pages(
     open_node: OpenNode, mod: TestModule, anon: AnonFactory, mode: Mode, online: OnlineType
 ) -> None:
     node = open_node(OPEN, online=online)
-    memory = anon(4 * HUGE, thp=True)
-    memory.bind(mode, [node.nid])
-    memory.touch()
-    where = located(mod, memory)
+    where = located(mod, touched(anon, mode, node))
     assert where.all_on(node.nid), f"{mode.name} {node}: {where}"
-    memory.verify()
 
 
 @requirement("MPL-12a")
@@ -57,9 +62,7 @@ def test_huge_pages_where_there_is_room(
     open_node: OpenNode, mod: TestModule, anon: AnonFactory, mode: Mode, online: OnlineType
 ) -> None:
     node = open_node(OPEN, online=online)
-    memory = anon(4 * HUGE, thp=True)
-    memory.bind(mode, [node.nid])
-    memory.touch()
+    memory = touched(anon, mode, node)
     where, seen = located(mod, memory), memory.smaps()
     assert where.all_on(node.nid), f"{mode.name} {node}: {where}"
     assert where.huge_runs() == 4, f"{mode.name} {node}: {where}"
