@@ -21,6 +21,7 @@ from helpers.testmod import Callback, Entry, NodeFlags, Ops, TestModule
 from helpers.wait import wait_until
 from selftests.filters.kinds import OPEN
 from selftests.isolation.world import compacted, holes, only_lowest_free
+from selftests.services.closing import CLOSED, close_if
 
 #: Of blocks wanted while one page of each pair is free. Not more: what fills the node cannot move, and
 #: may be in each of its pageblocks.
@@ -28,19 +29,11 @@ ORDER = 4
 #: Compaction that fails puts itself off, at last for 64 requests (COMPACT_MAX_DEFER_SHIFT), and only then
 #: looks again at blocks in which an earlier test had left nothing to move.
 REQUESTS = 1000
-with_and_without = pytest.mark.parametrize(
-    "state", [pytest.param("closed", marks=requirement("NOP-07")), "without", "with"]
-)
+with_and_without = pytest.mark.parametrize("state", [CLOSED, "without", "with"])
 
 
 def flags(state: str) -> Ops:
     return OPEN | (Ops.COMPACTION if state == "with" else Ops.NONE)
-
-
-def close_if(node: PrivateNode, state: str) -> None:
-    """Closed from here on, with the memory that a policy has brought while it was open."""
-    if state == "closed":
-        node.clear_ops()
 
 
 def of_the_node(node: Node) -> None:
@@ -151,7 +144,7 @@ def test_proactive(open_node: OpenNode, anon: AnonFactory, knob: KnobSetter) -> 
 
 
 @requirement("SVC-11b")
-@pytest.mark.parametrize("state", [pytest.param("closed", marks=requirement("NOP-07")), "without"])
+@pytest.mark.parametrize("state", [CLOSED, "without"])
 def test_no_proactive_work_without(
     open_node: OpenNode, second_open_node: OpenNode, anon: AnonFactory, knob: KnobSetter, state: str
 ) -> None:

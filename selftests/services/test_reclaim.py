@@ -25,6 +25,7 @@ from selftests.isolation import damon
 from selftests.migration.moves import moved
 from selftests.oracle import placed
 from selftests.services.boost import boosted_passes, with_kswapd
+from selftests.services.closing import CLOSED, close_if
 
 PAGES = 512
 USABLE = Ops.MIGRATION | Ops.MEMPOLICY
@@ -32,15 +33,7 @@ CALLBACKS = Callbacks.MIGRATE_TO | Callbacks.FOLIO_MIGRATE | Callbacks.RECLAIM_P
 #: What a driver wants that has its node reclaimed: IO, and a boost that stays.
 THOROUGH = Wish.SWAP | Wish.WRITEPAGE | Wish.WATERMARKS
 FLAGS = {"closed": USABLE, "without": USABLE, "with": USABLE | Ops.RECLAIM}
-by_flags = pytest.mark.parametrize(
-    "reclaim", [pytest.param("closed", marks=requirement("NOP-07")), "without", "with"]
-)
-
-
-def close_if(node: PrivateNode, reclaim: str) -> None:
-    """Closed from here on: what is there, policies and moves have brought while it was open."""
-    if reclaim == "closed":
-        node.clear_ops()
+by_flags = pytest.mark.parametrize("reclaim", [CLOSED, "without", "with"])
 
 
 def overfill(node: int, pages: int) -> str:
