@@ -2,8 +2,8 @@
 """The kernel side of the suite: module pnode_test.ko and its client.
 
 `pnode_test.h` is the ABI; `abi.py` parses it with cffi, `constants.py` and `results.py` have its constants
-and results as Python types, `client.py` the calls. The module's own sources are beside them
-(`make -C KDIR M=... modules`).
+and results as Python types, `client.py` the calls, put together of a file for each group of
+them. The module's own sources are beside them (`make -C KDIR M=... modules`).
 """
 
 from helpers.testmod.client import Allocation, TestModule, UnplugError
