@@ -19,6 +19,7 @@ from helpers.memory import PAGE_SIZE, Mapping
 from helpers.residency import residency
 from helpers.testmod import Callback, Callbacks, Ops
 from helpers.wait import wait_until
+from selftests.callbacks.poison import need_injection
 from selftests.cxl.region import of_node
 from selftests.discovery.tracing import Trace, recording
 
@@ -93,6 +94,7 @@ def test_poison_of_a_page_in_use_reaches_owner_and_user(
     node = open_node(flags, callbacks=callbacks_for(flags) | Callbacks.MEMORY_FAILURE)
     region = of_node(node.nid)
     assert region.resource is not None
+    need_injection()
     if region.interleave_ways > 1:
         pytest.skip("needs a region of one way")
 
