@@ -33,6 +33,7 @@ _SINGLE = (
     "proc/sys/kernel/panic_on_warn",
     "proc/sys/kernel/panic_on_oops",
     "proc/sys/kernel/sched_schedstats",
+    "sys/kernel/rcu_expedited",
     "sys/kernel/tracing/tracing_on",
 )
 _PER_NODE = "sys/devices/system/node/node*/hugepages/*/nr_hugepages"
