@@ -8,6 +8,7 @@ pytest_plugins = [
     "fixtures.pace",
     "fixtures.deadline",
     "fixtures.repeat",
+    "fixtures.again",
     "fixtures.remaining",
     "fixtures.testmod",
     "fixtures.home",

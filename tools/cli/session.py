@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -31,7 +31,7 @@ from tools.kernel.flavour import Flavour
 from tools.known import Entry
 from tools.known.judge import allowed_on, for_tests
 from tools.paths import ROOT
-from tools.report import ControllerPlugin, RunLog, make_live
+from tools.report import ControllerPlugin, RunLog, again, make_live
 from tools.report.rescue import Kill, kill_guest
 
 QEMU_OVERHEAD = 256 << 20  # bytes of a QEMU beside its guest's memory, measured under TCG
@@ -90,8 +90,10 @@ class Setting:
 
     def allowed(self, place: str) -> list[Allowed]:
         """Return the splats that are no finding on a topology, with the kernel under test."""
-        run = next((event for event in self.log.events if event["event"] == "run-start"), {})
-        return allowed_on(place, self.exceptions, run)
+        return allowed_on(place, self.exceptions, self._run())
+
+    def _run(self) -> Mapping[str, Any]:
+        return next((event for event in self.log.events if event["event"] == "run-start"), {})
 
     def words(self, place: str, tests: Sequence[Collected]) -> list[str]:
         """Return what pytest is told about the choice of tests, and about the environment."""
@@ -100,6 +102,7 @@ class Setting:
         return [
             *self.selection,
             *files(self.selection, tests, resumed=self.resumed),
+            f"--again={again.command(self._run(), place)}",
             *([f"--remaining={rest}"] if self.resumed else []),
             *([f"--allowed-splats={encode(allowed)}"] if allowed else []),
         ]

@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from helpers.rounds import without_round
 from tools.errors import UserError
 from tools.report.events import FILE, Event, Outcome
-from tools.report.names import without_round
 from tools.report.outcomes import TestVerdict
 from tools.report.record import load as load_record
 from tools.report.record import meaning

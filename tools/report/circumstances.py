@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from helpers.rounds import without_round
 from tools.report.events import Event
-from tools.report.names import without_round
 
 __all__ = ["Circumstances", "Place", "circumstances_of"]
 

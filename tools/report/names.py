@@ -15,7 +15,6 @@ __all__ = [
     "ktap_names",
     "paths",
     "unique",
-    "without_round",
 ]
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -23,15 +22,8 @@ _UNSAFE_IN_PATH = re.compile(r"[^A-Za-z0-9_-]+")
 #: What `pytest -k` takes as one word.
 _WORD = re.compile(r"^[\w:+\-.\[\]\\/=]+$")
 _KEYWORDS = {"and", "or", "not", "true", "false", "none"}
-_ROUND = re.compile(r"~\d+\Z")
 
 Key = TypeVar("Key", bound=Hashable)
-
-
-def without_round(nodeid: str) -> str:
-    """The test that a nodeid means, whichever round of a repeated run it is from (fixtures/repeat.py)."""
-    test, bracket, parameters = nodeid.partition("[")
-    return _ROUND.sub("", test) + bracket + parameters
 
 
 def chapter_of(requirements: Iterable[str], nodeid: str) -> str:

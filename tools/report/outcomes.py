@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from helpers.rounds import without_round
 from tools.known.entry import Entry
 from tools.report.crash import KERNEL_DEATHS
 from tools.report.events import Event, Kind, Outcome
-from tools.report.names import chapter_of, without_round
+from tools.report.names import chapter_of
 
 __all__ = ["NEVER_STARTED", "TestVerdict", "named", "of_event", "tests_of"]
 

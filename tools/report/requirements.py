@@ -12,7 +12,7 @@ import ast
 from functools import lru_cache
 from pathlib import Path
 
-from tools.report.names import without_round
+from helpers.rounds import without_round
 
 __all__ = ["requirements_in_source"]
 

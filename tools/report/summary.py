@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tools.known.judge import expiring
-from tools.paths import ROOT
-from tools.report import splatlines
+from tools.report import again, splatlines
 from tools.report.events import Kind, Outcome
 from tools.report.names import expression
 from tools.report.verdict import (
@@ -30,27 +29,6 @@ __all__ = ["render", "rerun_command", "totals"]
 WIDTH = 110
 #: Lines of a failed test's message; the whole of it, with the traceback, is in junit.xml.
 MESSAGE_LINES = 15
-#: Options that say which kernel or machine is tested; a rerun needs the same.
-_CARRIED = {
-    "--kernel": True,
-    "--build": True,
-    "--flavour": True,
-    "--repeat": True,
-    "--seed": True,
-    "--stress-seconds": True,
-    "--stress-seed": True,
-    "--known": True,
-    "--every-cpu": False,
-    "--here": False,
-    "--tx": True,
-    "--allow-disruptive": False,
-    "--dax": True,
-    "--node": True,
-    "--profile": True,
-    "--module": True,
-}
-#: Those of them whose value is a path, from the directory that the run was started in.
-_PATHS = {"--kernel", "--build", "--known", "--profile", "--module"}
 _CODES = {
     Outcome.PASS: "32",
     Outcome.FAIL: "31;1",
@@ -104,31 +82,12 @@ def totals(verdict: Verdict) -> str:
 
 def rerun_command(verdict: Verdict, test: TestVerdict) -> str:
     """The command that runs just this test again, on the same kernel."""
-    words = ["tools/pnode", "run", *_carried(verdict)]
-    if "--here" not in words:
-        words += ["--topology", test.topology]
+    words = again.words(verdict.run, test.topology)
     if test.requirements:
         words += ["--req", test.requirements[0]]
     if scene := dict(test.properties).get("scene"):  # of the chapter STR; where a guest died there is none
         words += ["--stress-scene", scene]
     return shlex.join([*words, "-k", expression(test.nodeid)])
-
-
-def _carried(verdict: Verdict) -> Iterator[str]:
-    started = Path(verdict.run.get("cwd") or ROOT)
-    argv = iter(str(word) for word in verdict.run.get("argv") or ())
-    for word in argv:
-        if word == "--":
-            return
-        name, equals, value = word.partition("=")
-        if name not in _CARRIED:
-            continue
-        if _CARRIED[name] and not equals:
-            value = next(argv, "")
-        yield name
-        if _CARRIED[name]:
-            # The command begins with tools/pnode, so that it is given in the directory of the suite.
-            yield value if name not in _PATHS or started == ROOT else str(started / value)
 
 
 def _head(verdict: Verdict) -> Iterator[str]:

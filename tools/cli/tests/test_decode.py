@@ -89,7 +89,8 @@ def entry(table: str, **match: Any) -> Entry:
 
 
 def test_a_session_is_told_what_is_allowed_where_it_runs(log: RunLog, tmp_path: Path) -> None:
-    log.write("run-start", dialect="v4", kernel={"release": "6.12.117-pnode"})
+    argv = ["run", "--flavour", "debug", "-k", "x"]
+    log.write("run-start", dialect="v4", kernel={"release": "6.12.117-pnode"}, argv=argv)
     exceptions = [
         entry(ALLOWED, text="everywhere"),
         entry(ALLOWED, splat=("1" * 12, "2" * 12), topology=("fast",), release=("6.12.*",)),
@@ -100,6 +101,7 @@ def test_a_session_is_told_what_is_allowed_where_it_runs(log: RunLog, tmp_path: 
     tests = [Collected("a[é]", ()), Collected("b", ())]
     setting = Setting(tmp_path, log, catalogue.load(), ["-k", "x"], 1.0, print, exceptions)
     assert setting.words("cxl", tests)[:2] == ["-k", "x"]
+    assert "--again=tools/pnode run --flavour debug --topology cxl" in setting.words("cxl", tests)
     (given,) = [word for word in setting.words("fast", tests) if word.startswith("--allowed-splats=")]
     found = decode_allowed(given.partition("=")[2])
     assert [(one.text, one.splat) for one in found] == [

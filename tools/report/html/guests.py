@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from helpers.rounds import without_round
 from tools.report.events import Event, Outcome
 from tools.report.html.words import Levels, duration
-from tools.report.names import without_round
 from tools.report.outcomes import named
 from tools.report.verdict import TestVerdict, Verdict
 

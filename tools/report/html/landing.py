@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.report.names import class_and_name, without_round
+from helpers.rounds import without_round
+from tools.report.names import class_and_name
 from tools.report.verdict import TestVerdict, Verdict
 
 __all__ = ["Landing", "Observation", "Picture", "Segment", "Strip", "landings_of", "legend", "pictures_of"]

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tools.report.names import class_and_name, without_round
+from helpers.rounds import without_round
+from tools.report.names import class_and_name
 from tools.report.verdict import TestVerdict, Verdict
 
 __all__ = ["HEIGHT", "WIDTH", "Plot", "Race", "Worker", "races_of"]

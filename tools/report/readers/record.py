@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from helpers.rounds import without_round
 from tools.report.events import FILE, read
-from tools.report.names import without_round
 from tools.report.outcomes import named
 from tools.report.readers.reader import Reader, Seen, installed
 from tools.report.verdict import Verdict
