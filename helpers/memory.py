@@ -58,7 +58,7 @@ class Mapping:
         pages: int,
         *,
         shared: bool = False,
-        thp: bool | None = False,
+        thp: bool = False,
         populate: bool = False,
         hugetlb: bool = False,
         prot: int = sc.PROT_READ | sc.PROT_WRITE,
@@ -67,7 +67,7 @@ class Mapping:
         """Anonymous memory, nothing touched unless `populate`.
 
         thp False forbids huge pages (MADV_NOHUGEPAGE, which makes MADV_COLLAPSE fail too), True
-        aligns the start to a huge page and asks for them, None leaves the system's setting.
+        aligns the start to a huge page and asks for them.
         hugetlb takes pages of the default hugetlb pool; `pages` still counts base pages.
         `flags` are further MAP_* bits.
         """
@@ -78,10 +78,9 @@ class Mapping:
             return cls(sc.mmap(0, pages * PAGE_SIZE, prot, flags | sc.MAP_HUGETLB), pages)
         if not thp:
             # Populated only after the advice, or huge pages would be there already.
-            mapping = cls(sc.mmap(0, pages * PAGE_SIZE, prot, flags & ~sc.MAP_POPULATE), pages)
-            if thp is False:
-                with suppress(OSError):  # EINVAL: no huge pages in this kernel
-                    sc.madvise(mapping.addr, mapping.nbytes, sc.MADV_NOHUGEPAGE)
+            mapping = cls(_apart(pages * PAGE_SIZE, prot, flags & ~sc.MAP_POPULATE), pages)
+            with suppress(OSError):  # EINVAL: no huge pages in this kernel
+                sc.madvise(mapping.addr, mapping.nbytes, sc.MADV_NOHUGEPAGE)
         else:
             mapping = cls(_aligned(pages * PAGE_SIZE, prot, flags & ~sc.MAP_POPULATE), pages)
             sc.madvise(mapping.addr, mapping.nbytes, sc.MADV_HUGEPAGE)
@@ -279,6 +278,14 @@ class Mapping:
 def any_nonzero(data: memoryview) -> bool:
     """At C speed: the copy makes the comparison a memcmp."""
     return bytes(data) != bytes(len(data))
+
+
+def _apart(length: int, prot: int, flags: int) -> int:
+    """mmap that leaves room for a page behind the memory: of two such mappings side by side the kernel would
+    make one VMA, and smaps() of either would tell of both."""
+    addr = sc.mmap(0, length + PAGE_SIZE, prot, flags)
+    sc.munmap(addr + length, PAGE_SIZE)
+    return addr
 
 
 def _aligned(length: int, prot: int, flags: int) -> int:

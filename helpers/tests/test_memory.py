@@ -89,6 +89,18 @@ def test_part_ranges_are_checked(mapping):
         mapping.touch(first=6, count=3)
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_mappings_beside_each_other_are_not_told_of_as_one(shared: bool):
+    made = [Mapping.anonymous(PAGES, shared=shared) for _ in range(4)]
+    try:
+        for one in made:
+            one.touch()
+        assert [one.smaps()["Rss"] for one in made] == [one.nbytes for one in made]
+    finally:
+        for one in made:
+            one.close()
+
+
 def test_touching_writes_so_every_page_is_resident(mapping):
     mapping.touch()
     assert mapping.smaps()["Anonymous"] == mapping.nbytes
