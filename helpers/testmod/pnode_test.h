@@ -2,7 +2,7 @@
 /*
  * The one ABI between the test module (/dev/pnode_test) and user space.
  *
- * client.py feeds this file to cffi after dropping the preprocessor lines, so
+ * abi.py feeds this file to cffi after dropping the preprocessor lines, so
  * it has nothing but enums and structs of fixed-width integers: constants are
  * enumerators, pointers are __u64, padding is explicit. Every reserved field
  * and every undefined flag bit has to be zero (EINVAL). Fields marked "out"
