@@ -18,6 +18,7 @@ class Change(StrEnum):
     FLAKY = "flaky"
     OTHERWISE = "failing otherwise"  # still, by another kind or message
     NEW = "new"  # had no result, has one
+    EXCUSED = "failing as known"  # what passed fails, and B's --known says so
     FIXED = "fixed"
     STILL = "failing as before"
     SAME = "the same"
@@ -26,7 +27,7 @@ class Change(StrEnum):
 
 
 BAD = (Outcome.FAIL, Outcome.ERROR)
-RESULTS = (*BAD, Outcome.PASS, Outcome.FLAKY)
+RESULTS = (*BAD, Outcome.PASS, Outcome.FLAKY, Outcome.KNOWN)
 # What differs between two runs of the same thing: addresses, pids, counts of pages, seconds. Smaller numbers
 # stay, since an errno or a node is one.
 _NOISE = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\b\d+\.\d+\b|\b\d{4,}\b", re.IGNORECASE)
@@ -36,7 +37,8 @@ def by_outcome(a: Outcome, b: Outcome, rounds: int = 1) -> Change:
     """Return the change between two outcomes; MISS also stands for what is not there at all.
 
     SKIP and MISS show nothing, so they are no result. What was flaky in A is settled only by a B that
-    repeated it (`rounds`): one result more proves nothing.
+    repeated it (`rounds`): one result more proves nothing. A failure that nobody excuses any more is a new
+    one: by another reason, or B was not given the same exceptions.
     """
     if a not in RESULTS or b not in RESULTS:
         if a in RESULTS:
@@ -46,6 +48,8 @@ def by_outcome(a: Outcome, b: Outcome, rounds: int = 1) -> Change:
         return Change.FLAKY
     if b in BAD:
         return Change.STILL if a in BAD else Change.FAILING
+    if b is Outcome.KNOWN:
+        return Change.STILL if a in (*BAD, Outcome.KNOWN) else Change.EXCUSED
     return Change.SAME if a is Outcome.PASS else Change.FIXED
 
 
@@ -61,7 +65,8 @@ def of_test(a: TestVerdict | None, b: TestVerdict | None) -> Change:
 
 def signature(test: TestVerdict) -> tuple[str, str, str]:
     """Return how a test failed: outcome, kind, and its message without what changes by chance."""
-    return str(test.outcome), test.kind or "", _NOISE.sub("#", " ".join(test.message.split()))
+    outcome = Outcome.FAIL if test.outcome is Outcome.KNOWN else test.outcome
+    return str(outcome), test.kind or "", _NOISE.sub("#", " ".join(test.message.split()))
 
 
 def first_line(test: TestVerdict | None) -> str:

@@ -161,7 +161,7 @@ def _outcomes(tests: Sequence[TestChange]) -> tuple[Outcome, Outcome]:
 
 def _overall(tests: Sequence[TestChange], change: Change) -> Change:
     """Still failing is failing otherwise when a test of it is."""
-    moved = {Change.OTHERWISE, Change.FAILING, Change.FIXED}
+    moved = {Change.OTHERWISE, Change.FAILING, Change.EXCUSED, Change.FIXED}
     if change is Change.STILL and moved & {test.change for test in tests}:
         return Change.OTHERWISE
     return change

@@ -16,7 +16,15 @@ from tools.report.verdict import DEVIATES, INCOMPLETE
 
 WIDTH = 110
 #: Sections in this order: what a maintainer acts on comes first.
-ORDER = (Change.FAILING, Change.LOST, Change.FLAKY, Change.OTHERWISE, Change.NEW, Change.FIXED)
+ORDER = (
+    Change.FAILING,
+    Change.LOST,
+    Change.FLAKY,
+    Change.OTHERWISE,
+    Change.EXCUSED,
+    Change.NEW,
+    Change.FIXED,
+)
 _NO_RESULT = "never began"
 _COLLAPSED = 20  # lost or new tests of a file beyond which only their number is told
 

@@ -2,6 +2,7 @@
 """Every pair of outcomes has one word."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -9,8 +10,8 @@ from tools.compare.changes import Change, by_outcome, of_test, signature
 from tools.report.events import Outcome
 from tools.report.outcomes import TestVerdict
 
-PASS, FAIL, ERROR, FLAKY, MISS, SKIP = (
-    Outcome.PASS, Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY, Outcome.MISS, Outcome.SKIP,
+PASS, FAIL, ERROR, FLAKY, MISS, SKIP, KNOWN = (
+    Outcome.PASS, Outcome.FAIL, Outcome.ERROR, Outcome.FLAKY, Outcome.MISS, Outcome.SKIP, Outcome.KNOWN,
 )  # fmt: skip
 
 
@@ -33,6 +34,14 @@ PASS, FAIL, ERROR, FLAKY, MISS, SKIP = (
         (MISS, PASS, Change.NEW),
         (SKIP, FAIL, Change.NEW),
         (MISS, SKIP, Change.SAME),
+        (PASS, KNOWN, Change.EXCUSED),
+        (FAIL, KNOWN, Change.STILL),
+        (KNOWN, KNOWN, Change.STILL),
+        (KNOWN, FAIL, Change.FAILING),
+        (KNOWN, PASS, Change.FIXED),
+        (KNOWN, SKIP, Change.LOST),
+        (SKIP, KNOWN, Change.NEW),
+        (FLAKY, KNOWN, Change.FLAKY),
         (Outcome.NONE, MISS, Change.SAME),
         (Outcome.NONE, PASS, Change.NEW),
     ],
@@ -82,6 +91,7 @@ def test_failing_otherwise(b: TestVerdict) -> None:
     a = verdict("assert 'EINTR' == 'ok'")
     assert of_test(a, b) is Change.OTHERWISE
     assert of_test(a, a) is Change.STILL
+    assert of_test(a, replace(a, outcome=KNOWN)) is Change.STILL
 
 
 def test_small_numbers_count() -> None:
