@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tools.bench import data, measure, row, split, text
 from tools.cli import session, subject
-from tools.cli.exits import Exit
+from tools.cli.exits import Exit, statuses
 from tools.cli.version import suite_version
 from tools.doctor import packages
 from tools.errors import UserError
@@ -17,6 +17,7 @@ from tools.report import record
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = statuses("measured", cannot="could not, or not everything: what was measured is printed")
     parser.add_argument(
         "run", nargs="?", type=Path, metavar="RUN",
         help="directory of a run, finished or not: tell where its time went, and measure nothing",

@@ -14,7 +14,7 @@ from tools import certificate
 from tools.certificate import evidence, profile, statement, waivers
 from tools.certificate.summary import summary
 from tools.cli.arguments import file_name
-from tools.cli.exits import Exit
+from tools.cli.exits import Exit, statuses
 from tools.cli.list import load_catalogue
 from tools.errors import UserError
 from tools.report.events import Outcome
@@ -23,6 +23,7 @@ NAME = "certificate.json"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = statuses("there is a certificate", cannot="there is none: each line says why")
     parser.add_argument("run", type=Path, nargs="?", metavar="RUN", help="directory of a finished run")
     parser.add_argument("--key", type=Path, metavar="FILE", help="private ed25519 key (PEM) to sign with")
     parser.add_argument(

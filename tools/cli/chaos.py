@@ -10,7 +10,7 @@ from tools.chaos import data, plan, runner, scenario, seen
 from tools.chaos.runner import Series
 from tools.cli import rundir, session, subject
 from tools.cli.arguments import positive
-from tools.cli.exits import Exit
+from tools.cli.exits import Exit, statuses
 from tools.doctor import packages
 from tools.errors import UserError
 from tools.kernel import flavour
@@ -21,6 +21,9 @@ SAMPLE_SEED = 0  # a check does the same every time
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = statuses(
+        "each fault was told as what it was, and no result was lost", deviates="one was not, or one was"
+    )
     kernel = parser.add_argument_group("which kernel (default: the reference kernel)")
     kernel.add_argument("--kernel", type=Path, metavar="BZIMAGE", help="somebody's kernel; needs --build")
     kernel.add_argument("--build", type=Path, metavar="DIR", help="where it was built")

@@ -16,7 +16,7 @@ from tools.bench import limits, split
 from tools.cli import bounded, chaos, faults
 from tools.cli.arguments import positive
 from tools.cli.certify import Request, certify
-from tools.cli.exits import Exit, worst
+from tools.cli.exits import Exit, statuses, worst
 from tools.doctor import packages
 from tools.errors import UserError
 from tools.faults import show
@@ -52,6 +52,11 @@ class Counts:
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = statuses(
+        "everything passed",
+        deviates="a linter, a test, a fault, a limit of time or a reader of the reports did not",
+        incomplete="interrupted, or planned tests have no result",
+    )
     parser.add_argument(
         "--no-suite", action="store_true", help="linters and unit tests only: no kernel, no guest"
     )

@@ -6,12 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from tools.cli.exits import Exit
+from tools.cli.exits import Exit, statuses
 from tools.doctor import checks
 from tools.doctor.checks import Finding, State
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = statuses(
+        "nothing is missing; what is degraded costs time or comfort",
+        cannot="something is missing: its line says how to get it",
+    )
     parser.add_argument("--json", action="store_true", help="print a list of {state, name, what, fix}")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tools.cli import subject
 from tools.cli.arguments import positive
-from tools.cli.exits import Exit
+from tools.cli.exits import Exit, statuses
 from tools.cli.list import load_catalogue, select
 from tools.doctor import packages
 from tools.errors import UserError
@@ -21,6 +21,12 @@ from tools.kernel.faults import Fault
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = statuses(
+        "every fault was caught by a test that has to notice it, and nothing else was red (races: found in "
+        "half of their tries)",
+        deviates="a fault survived, was not proved, was not tested, or a control test was red",
+        incomplete="interrupted, or a fault has no result: its guest was lost",
+    )
     kernel = parser.add_argument_group(
         "which kernel, with CONFIG_NODE_PRIVATE_BREAK (default: the reference one)"
     )

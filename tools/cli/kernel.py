@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.cli.arguments import positive
-from tools.cli.exits import Exit
+from tools.cli.exits import Exit, statuses
 from tools.doctor import packages
 from tools.errors import UserError
 from tools.kernel import build, cache, flavour, variants
@@ -16,6 +16,7 @@ from tools.progress import for_terminal
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = statuses("done", deviates="variants: one does not compile without a warning")
     actions = parser.add_subparsers(dest="action", required=True, metavar="build|list|rm|variants")
     making = actions.add_parser(
         "build", help="build the reference kernel, if the cache has none of this input"

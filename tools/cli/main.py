@@ -16,7 +16,7 @@ from types import FrameType
 from typing import NoReturn, Protocol, cast
 
 from tools.cli.arguments import OneLineParser
-from tools.cli.exits import EXIT_HELP, Exit
+from tools.cli.exits import ALL_HELP, EXIT_HELP, Exit
 from tools.errors import UserError
 
 VERBS = {
@@ -59,7 +59,7 @@ def top_parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="pnode",
         description="Certifies that a kernel and a device keep the promise of private memory nodes.",
-        epilog=f"verbs:\n{verbs}\n\n{EXIT_HELP}",
+        epilog=f"verbs:\n{verbs}\n\n{ALL_HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("verb", choices=list(VERBS), metavar="VERB", help="one of the verbs below")

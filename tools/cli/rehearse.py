@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from tools.cli import rundir, session, subject
-from tools.cli.exits import Exit
+from tools.cli.exits import Exit, statuses
 from tools.doctor import packages
 from tools.errors import UserError
 from tools.hardware import rehearsal
@@ -14,6 +14,9 @@ from tools.kernel import flavour
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = statuses(
+        "the machine is as before after each scene", deviates="something is otherwise: the lines say what"
+    )
     kernel = parser.add_argument_group("which kernel (default: the reference kernel)")
     kernel.add_argument("--kernel", type=Path, metavar="BZIMAGE", help="somebody's kernel; needs --build")
     kernel.add_argument("--build", type=Path, metavar="DIR", help="where it was built")

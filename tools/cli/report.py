@@ -8,6 +8,7 @@ from pathlib import Path
 
 from helpers.catalogue import Catalogue
 from tools.cli import faults, provenance
+from tools.cli.exits import RUN_HELP
 from tools.cli.list import load_catalogue
 from tools.errors import UserError
 from tools.faults.matrix import Matrix, recorded
@@ -20,6 +21,7 @@ from tools.report.readers.record import SchemaReader
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = RUN_HELP  # of the run, that is
     parser.add_argument("run", type=Path, metavar="RUN", help="directory of a run, such as runs/2026...")
     checking = parser.add_argument_group("instead of making them")
     checking.add_argument(

@@ -4,7 +4,7 @@
 import argparse
 import os
 
-from tools.cli.exits import Exit
+from tools.cli.exits import Exit, statuses
 from tools.cli.session import say
 from tools.errors import UserError
 from tools.hardware import journal
@@ -13,6 +13,11 @@ from tools.hardware.mend import mend
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = statuses(
+        "all is as before, or there was nothing to restore",
+        cannot="not root, a run is going on, or something could not be restored: the lines say what",
+        incomplete="",
+    )
     parser.description = (
         "A run on this machine (pnode run --here) undoes everything when it ends, and its watchdog does when "
         f"it is killed. What neither could undo is noted in {DIRECTORY / journal.FILE}; this tries again. It "

@@ -11,7 +11,7 @@ from tools.cli import kernel as kernel_verb
 from tools.cli import machines, main, provenance, resume
 from tools.cli.arguments import positive
 from tools.cli.certify import DEADLINE, Request, certify, only_plan
-from tools.cli.exits import Exit
+from tools.cli.exits import RUN_HELP, Exit
 from tools.cli.here import Wish
 from tools.errors import UserError
 from tools.guest import topology
@@ -77,7 +77,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     here.add_argument(
         "--allow-disruptive", action="store_true",
-        help="tests that can harm others, too: unplug in use, poison, OOM, machine short of memory",
+        help="tests that can harm others, too: unplug in use, poison, OOM, machine short of memory; "
+        "swap that is on is off during the run",
     )  # fmt: skip
     here.add_argument("--plan", action="store_true", help="print what would be touched and run, and end")
     what = parser.add_argument_group("which tests (default: all)")
@@ -113,10 +114,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--deadline", type=positive, default=DEADLINE, metavar="SECONDS",
-        help=f"a test that runs longer takes its guest with it (default: {DEADLINE})",
+        help="a test is ended at 5/6 of this, and with its guest at all of it, where no signal helps; times "
+        f"the pace of the guests (default: {DEADLINE})",
     )  # fmt: skip
     parser.set_defaults(pytest_arguments=[])
-    parser.epilog = f"Arguments after -- go to pytest.\n\n{parser.epilog}"
+    parser.epilog = f"Arguments after -- go to pytest.\n\n{RUN_HELP}"
 
 
 def selection(args: argparse.Namespace) -> list[str]:

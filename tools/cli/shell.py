@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.cli import kernel as kernel_verb
 from tools.cli import subject
-from tools.cli.exits import Exit
+from tools.cli.exits import Exit, statuses
 from tools.doctor import packages
 from tools.errors import UserError
 from tools.guest import topology
@@ -17,6 +17,7 @@ from tools.kernel import flavour
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = statuses("the guest was left", cannot="it did not come up, or died", incomplete="")
     parser.add_argument("--topology", default="fast", metavar="NAME", help="kind of guest (default: fast)")
     parser.add_argument("--kernel", type=Path, metavar="BZIMAGE", help="default: the reference kernel")
     kernel_verb.add_flavour(parser)

@@ -94,6 +94,15 @@ def test_help_names_verbs_and_exit_statuses(capsys: pytest.CaptureFixture[str]) 
         assert f"\n  {int(status)}  " in text
 
 
+@pytest.mark.parametrize("name", cli.VERBS)
+def test_help_of_a_verb_has_its_own_statuses(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    with pytest.raises(SystemExit):
+        cli.parse([name, "--help"])
+    text = capsys.readouterr().out
+    assert "\nexit status:\n  0  " in text
+    assert ('"must" that was tested holds' in text) is (name in ("run", "report"))
+
+
 @pytest.mark.parametrize(
     ("codes", "expected"),
     [([], 0), ([0, 0], 0), ([0, 1], 1), ([0, 3], 3), ([1, 3], 1), ([3, 2, 1], 2)],
