@@ -40,7 +40,8 @@ Your tree is not touched: commits are checked out in a worktree of the cache. Af
 on.
 
 --step judges what is checked out in the tree, with the exit status that `git bisect run` wants (0 good, 1
-bad, 125 skip, 128 and more stop), for a bisect of your own: git bisect run tools/pnode bisect ISO-02 --step
+bad, 125 skip, 128 and more stop), for a bisect of your own, in the tree:
+git bisect run /path/to/tools/pnode bisect ISO-02 --step
 
 exit status:
   0  found the first bad commit (with --at: the requirement holds)

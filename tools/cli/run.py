@@ -153,6 +153,10 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
                 raise UserError(
                     f"--{name.replace('_', '-')} is for --here; in a guest every test runs anyway"
                 )
+    if args.tx and args.plan:
+        raise UserError(
+            "--plan is for one machine; without --tx, on each of them, it tells what would be touched"
+        )
     if args.dax and (args.node is not None or args.profile):
         raise UserError(
             "--dax has the test module make the node: --node and --profile are for a driver's own"

@@ -59,6 +59,7 @@ def test_time_of_the_stress_chapter_moves_the_deadline_of_tests() -> None:
         (["--allow-disruptive"], "is for --here"),
         (["--dax", "dax0.0"], "--dax is for --here"),
         (["--plan"], "--plan is for --here"),
+        (["--here", "--tx", "ssh=a", "--plan"], "--plan is for one machine"),
         (["--here", "--dax", "dax0.0", "--node", "1"], "for a driver's own"),
     ],
 )
