@@ -2,6 +2,7 @@
 """A finished run as evidence: what its record says, and everything that keeps it from being certified."""
 
 import hashlib
+import shlex
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +31,7 @@ class Allowed:
 
     waived: frozenset[str] = frozenset()
     dirty: bool = False  # a suite with local changes, or of unknown version
-    partial: bool = False  # requirements of level must without any test in this run
+    partial: bool = False  # a choice of tests, or requirements of level must without any test in this run
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ def refusals(found: Evidence, catalogue_hash: str, allowed: Allowed) -> list[str
     return [
         *_provenance(found, catalogue_hash, allowed),
         *_incomplete(found),
+        *_chosen(found, allowed),
         *_broken_on_purpose(found),
         *_deviations(found, allowed),
     ]
@@ -145,6 +147,18 @@ def _incomplete(found: Evidence) -> Iterator[str]:
             yield f"incomplete: {problem.get('kind')}: {str(problem.get('message')).partition(chr(10))[0]}"
     if not found.verdict.tests:
         yield "incomplete: no test ran"
+
+
+def _chosen(found: Evidence, allowed: Allowed) -> Iterator[str]:
+    """A choice of tests may have left out just those that fail, and each requirement keep another one."""
+    words = found.run.get("selection")
+    if words is None:
+        yield "the record does not tell which tests were chosen (an older pnode?); run it again"
+    elif words and not allowed.partial:
+        yield (
+            f"the run had a choice of tests: {shlex.join(map(str, words))}; run all of them, or --partial, "
+            "which the certificate tells"
+        )
 
 
 def _ending(verdict: Verdict) -> tuple[Any, Any]:

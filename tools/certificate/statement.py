@@ -14,6 +14,7 @@ from typing import Any
 
 from tools.certificate.claims import sort_out
 from tools.certificate.evidence import Evidence, clean, untested
+from tools.certificate.exceptions import given
 from tools.certificate.waivers import Waiver
 from tools.report.events import FILE
 from tools.report.outcomes import named
@@ -23,7 +24,7 @@ __all__ = ["EXTENSION", "PREDICATE_TYPE", "STATEMENT_TYPE", "Issue", "build", "c
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 #: Our field in the predicate; its number rises when the meaning of something in it changes.
-EXTENSION = "urn:pnode-selftests:certificate:v1"
+EXTENSION = "urn:pnode-selftests:certificate:v2"
 
 #: Of `kernel` in run-start, and of `source`, which its owner told pnode run.
 KERNEL_FIELDS = (
@@ -90,8 +91,8 @@ def configuration(told: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def remarks(told: Mapping[str, Any]) -> bool:
-    """Whether the issuer let something pass other than by a waiver."""
-    return bool(told["partial"] or not told["suite"]["clean"])
+    """Whether something was let pass other than by a waiver: by the issuer, or by who ran it."""
+    return bool(told["partial"] or told["exceptions"] or not told["suite"]["clean"])
 
 
 def _told(found: Evidence, issue: Issue) -> dict[str, Any]:
@@ -103,6 +104,7 @@ def _told(found: Evidence, issue: Issue) -> dict[str, Any]:
             "id": run["run"],
             "started": utc(run["time"]),
             "arguments": [str(word) for word in run.get("argv") or ()],
+            "selection": [str(word) for word in run["selection"]],
             "repeat": run.get("repeat") or 1,
             "seed": run.get("seed"),
         },
@@ -111,9 +113,10 @@ def _told(found: Evidence, issue: Issue) -> dict[str, Any]:
         "dialect": run["dialect"],
         "kernel": _kernel(found),
         "topologies": {name: _topology(found, name) for name in found.verdict.topologies},
-        "partial": bool(untested(claims, waived)),
+        "partial": bool(run["selection"] or untested(claims, waived)),
         "requirements": {claim.id: claim.json() for claim in claims},
         "waivers": [waiver.json() for waiver in issue.waivers],
+        "exceptions": given(found.events),
     }
     if issue.profile:
         told["profile"] = dict(issue.profile)

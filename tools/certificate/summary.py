@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a certificate says, in a few lines for people."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -25,8 +26,10 @@ def summary(statement: Mapping[str, Any], today: date) -> Iterator[str]:
     yield f"kernel:     {', '.join([kernel['release'], *names])}; dialect {told['dialect']}"
     clean = "" if suite["clean"] else " (not clean)"
     yield f"suite:      {suite['version']}{clean}, catalogue {told['catalogue']['sha256'][:12]}"
-    partial = " (partial: must requirements were left out)" if told["partial"] else ""
+    partial = " (partial: tests or must requirements were left out)" if told["partial"] else ""
     yield f"topologies: {', '.join(told['topologies'])}{partial}"
+    if words := told["run"]["selection"]:
+        yield f"choice:     {shlex.join(words)}"
     for name, place in told["topologies"].items():
         for one in place["devices"]:
             ids = f"{one['vendor']}:{one['device']}"
@@ -36,3 +39,7 @@ def summary(statement: Mapping[str, Any], today: date) -> Iterator[str]:
     for one in told["waivers"]:
         left = (date.fromisoformat(one["expires"]) - today).days
         yield f"waived:     {one['requirement']} until {one['expires']} ({left} days): {one['reason']}"
+    for one in told["exceptions"]:
+        seen = sum(splat["seen"] for splat in one["splats"])
+        allowed = f", allowed {seen} splat{'' if seen == 1 else 's'}" if one["table"] == "allowed" else ""
+        yield f"overlooked: {one['name']}{allowed}: {one['reason']}"

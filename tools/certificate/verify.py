@@ -177,8 +177,8 @@ def _good(found: Mapping[str, Any], today: date) -> Iterator[str]:
         if not place["tests"]:
             yield f"complete: no test ran on {name}"
     waived = [waiver["requirement"] for waiver in told["waivers"]]
-    if told["partial"] != bool(evidence.untested(claims, waived)):
-        yield "complete: whether it is partial does not follow from the requirements"
+    if told["partial"] != bool(told["run"]["selection"] or evidence.untested(claims, waived)):
+        yield "complete: whether it is partial does not follow from the choice of tests and the requirements"
     if told["suite"]["clean"] != evidence.clean(told["suite"]["version"]):
         yield "suite: whether it is clean does not follow from its version"
     yield from _waivers(told, today)

@@ -43,7 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     told = parser.add_argument_group("what the certificate then tells")
     told.add_argument(
-        "--partial", action="store_true", help="requirements of level must without any test in the run"
+        "--partial",
+        action="store_true",
+        help="a choice of tests, or requirements of level must without any test in the run",
     )
     told.add_argument(
         "--allow-dirty", action="store_true", help="a suite with local changes, or of unknown version"

@@ -47,6 +47,7 @@ class Record:
         events = [json.loads(line) for line in GOLDEN.read_text().splitlines()]
         # not that of this checkout, which has requirements of other chapters
         start(events)["catalogue_hash"] = CATALOGUE
+        start(events)["selection"] = []  # the record is from before this was told
         change(events)
         for event in of(events, "run-end") if end else ():
             event.update(as_event(judge(events, self.rows)))
@@ -92,11 +93,55 @@ def failing(nodeid: str, outcome: str = "FAIL") -> Change:
     return change
 
 
+#: An exception of a file for --known, as a record has it, and what the suite brings along.
+GIVEN = {
+    "name": "known.toml: [[allowed]] 1",
+    "table": "allowed",
+    "reason": "this board's firmware",
+    "link": "https://bugs.example.org/2",
+    "expires": "2026-12-30",
+    "match": {"text": "."},
+    "intermittent": False,
+    "builtin": False,
+}
+BUILTIN = GIVEN | {"name": "environment.toml: [[allowed]] 1", "reason": "a busy host", "builtin": True}
+
+
+def overlooking(events: list[Event]) -> None:
+    """A change: the run was given an exception, which allowed two splats, one of them twice. What a test and
+    the suite itself allow is there, too."""
+    known = {"event": "known", "time": 1, "entries": [GIVEN, BUILTIN]}
+    events.insert(events.index(start(events)) + 1, known)
+    for digest, by in (
+        ("aa" * 6, GIVEN), ("bb" * 6, GIVEN), ("aa" * 6, GIVEN), ("cc" * 6, BUILTIN), ("dd" * 6, None),
+    ):  # fmt: skip
+        splat = {
+            "event": "splat",
+            "time": 1,
+            "topology": "cxl-pair",
+            "nodeid": None,
+            "slot": 0,
+            "boot": 0,
+            "during": "boot",
+            "kind": "warning",
+            "what": "WARNING",
+            "digest": digest,
+            "functions": ["f"],
+            "title": f"WARNING: at mm/{digest}.c:1",
+            "text": None,
+            "allowed": by["reason"] if by else "it provokes it",
+            "by": by["name"] if by else "selftests/cxl/test_x.py::test_y",
+        }
+        events.insert(-1, splat)
+
+
 @pytest.fixture
 def told(record: Record) -> dict[str, Any]:
-    """A statement with everything in it: a waiver that is needed, a profile, a URL, the names of a series."""
+    """A statement with everything in it: a waiver that is needed, a profile, a URL, the names of a series, an
+    exception."""
 
     def change(events: list[Event]) -> None:
+        overlooking(events)
         failing("test_distances_read_well")(events)
         start(events)["kernel"].update(config_sha256="ab" * 32, compiler="gcc 12.2.0")
         start(events)["source"] = {

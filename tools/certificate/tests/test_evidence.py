@@ -8,7 +8,17 @@ import pytest
 
 from tools.certificate import evidence
 from tools.certificate.evidence import Allowed
-from tools.certificate.tests.conftest import ROWS, Change, Event, Record, failing, of, start
+from tools.certificate.tests.conftest import (
+    GIVEN,
+    ROWS,
+    Change,
+    Event,
+    Record,
+    failing,
+    of,
+    overlooking,
+    start,
+)
 from tools.certificate.verify import Row
 from tools.errors import UserError
 
@@ -56,6 +66,13 @@ def flaky(events: list[Event]) -> None:
     events.insert(-1, first | {"nodeid": f"{nodeid}~2", "outcome": "FAIL"})
 
 
+def known_failure(events: list[Event]) -> None:
+    """A failure that a file for --known explains."""
+    failing("test_policy_path")(events)
+    entry = GIVEN | {"table": "known", "match": {"requirement": ["CXL-04"]}}
+    events.insert(1, {"event": "known", "time": 1, "entries": [entry]})
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -78,6 +95,16 @@ def flaky(events: list[Event]) -> None:
         (without("machine"), "the record does not tell what machine cxl-pair was"),
         (failing("test_policy_path"), "CXL-04 (must) is FAIL, and no waiver covers it"),
         (failing("test_policy_path", "ERROR"), "CXL-04 (must) is ERROR, and no waiver covers it"),
+        (known_failure, "CXL-04 (must) is KNOWN, and no waiver covers it"),
+        (
+            setting("run-start", selection=["-k", "not policy"]),
+            "the run had a choice of tests: -k 'not policy'; run",
+        ),
+        (
+            setting("run-start", selection=["--deselect=x"]),
+            "the run had a choice of tests: --deselect=x; run",
+        ),
+        (setting("run-start", selection=None), "the record does not tell which tests were chosen (an older"),
         (flaky, "1 test FLAKY: selftests/cxl/test_discovery.py::"),
         (setting("run-start", suite="0.1.0+1f41dd8-dirty"), "suite version 0.1.0+1f41dd8-dirty names"),
         (setting("run-start", suite="0.1.0"), "suite version 0.1.0 names no commit"),
@@ -136,6 +163,18 @@ def test_requirements_without_a_test_are_allowed_when_asked_for(record: Record) 
     (line,) = record.refusals()
     assert line.startswith("2 must requirements without any test in this run: CXL-09, ISO-01; run all")
     assert record.refusals(partial=True) == []
+
+
+def test_a_choice_of_tests_is_allowed_when_asked_for(record: Record) -> None:
+    assert record.refusals(setting("run-start", selection=["-k", "not policy"]), partial=True) == []
+
+
+def test_a_record_that_does_not_tell_the_choice_never_is(record: Record) -> None:
+    assert record.refusals(setting("run-start", selection=None), partial=True)
+
+
+def test_exceptions_are_no_reason_to_refuse(record: Record) -> None:
+    assert record.refusals(overlooking) == []
 
 
 def test_of_another_catalogue(record: Record) -> None:

@@ -12,7 +12,17 @@ from in_toto_attestation.v1.statement import Statement
 
 from tools.certificate import statement
 from tools.certificate.statement import EXTENSION, Issue
-from tools.certificate.tests.conftest import ISSUED, ROWS, WAIVER, Event, Record, failing, start
+from tools.certificate.tests.conftest import (
+    GIVEN,
+    ISSUED,
+    ROWS,
+    WAIVER,
+    Event,
+    Record,
+    failing,
+    overlooking,
+    start,
+)
 from tools.certificate.verify import Row
 
 
@@ -119,3 +129,49 @@ def test_an_unclean_suite_is_told(record: Record) -> None:
     predicate = statement.build(record.load(change), Issue(ISSUED))["predicate"]
     assert predicate["result"] == "WARNED"
     assert predicate[EXTENSION]["suite"] == {"version": "0.1.0+1f41dd8-dirty", "clean": False}
+
+
+def test_what_was_overlooked_is_told(record: Record) -> None:
+    """A run that passes with any splat must not look like one that had none."""
+    predicate = statement.build(record.load(overlooking), Issue(ISSUED))["predicate"]
+    assert (predicate["result"], predicate["warnedTests"]) == ("WARNED", [])
+    (one,) = predicate[EXTENSION]["exceptions"]  # neither the suite's own nor a test's
+    assert {key: one[key] for key in ("name", "table", "reason", "link", "expires", "match")} == {
+        key: GIVEN[key] for key in ("name", "table", "reason", "link", "expires", "match")
+    }
+    assert one["splats"] == [
+        {"digest": "aa" * 6, "what": "WARNING", "title": f"WARNING: at mm/{'aa' * 6}.c:1", "seen": 2},
+        {"digest": "bb" * 6, "what": "WARNING", "title": f"WARNING: at mm/{'bb' * 6}.c:1", "seen": 1},
+    ]
+
+
+def test_an_exception_that_allowed_nothing_is_told_too(record: Record) -> None:
+    def change(events: list[Event]) -> None:
+        events.insert(1, {"event": "known", "time": 1, "entries": [GIVEN]})
+
+    predicate = statement.build(record.load(change), Issue(ISSUED))["predicate"]
+    assert predicate["result"] == "WARNED"
+    assert [one["splats"] for one in predicate[EXTENSION]["exceptions"]] == [[]]
+
+
+def test_what_the_suite_itself_allows_is_no_remark(record: Record) -> None:
+    def change(events: list[Event]) -> None:
+        overlooking(events)
+        events[:] = [event for event in events if event.get("by") != GIVEN["name"]]
+        for event in events:
+            if event["event"] == "known":
+                event["entries"] = [one for one in event["entries"] if one["builtin"]]
+
+    predicate = statement.build(record.load(change), Issue(ISSUED))["predicate"]
+    assert predicate["result"] == "PASSED"
+    assert predicate[EXTENSION]["exceptions"] == []
+
+
+def test_a_choice_of_tests_makes_it_partial(record: Record) -> None:
+    def change(events: list[Event]) -> None:
+        start(events)["selection"] = ["-k", "not policy"]
+
+    predicate = statement.build(record.load(change), Issue(ISSUED))["predicate"]
+    assert predicate["result"] == "WARNED"
+    assert predicate[EXTENSION]["partial"] is True
+    assert predicate[EXTENSION]["run"]["selection"] == ["-k", "not policy"]

@@ -17,12 +17,14 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from tools.certificate import envelope, statement, verify
 from tools.certificate.statement import EXTENSION
-from tools.certificate.tests.conftest import ISSUED, ROWS, TODAY, Record
+from tools.certificate.tests.conftest import ISSUED, ROWS, TODAY, Record, overlooking, start
 from tools.errors import UserError
 from tools.report.events import Outcome
 
 Json = dict[str, Any]
 Path_ = tuple[str | int, ...]
+
+OWN = ("predicate", EXTENSION)
 
 
 def wrong(data: Json, signer: CryptoSigner, results: Path | None = None, today: date = TODAY) -> list[str]:
@@ -165,6 +167,40 @@ def test_any_field_changed_and_signed_by_the_issuer_does_not_fit_the_record(
     assert checked > 80
 
 
+@pytest.mark.parametrize(
+    "place", [("exceptions", 0), ("exceptions", 0, "splats", 0), ("exceptions", 0, "splats", 1)]
+)
+def test_what_was_overlooked_cannot_be_hushed_up(
+    told: Json, record: Record, signer: CryptoSigner, place: Path_
+) -> None:
+    changed = dropped(told, (*OWN, *place))
+    assert wrong(envelope.seal(changed, signer), signer, record.path)
+
+
+def test_exceptions_alone_do_not_let_it_be_passed(record: Record, signer: CryptoSigner) -> None:
+    told = statement.build(record.load(overlooking), statement.Issue(ISSUED))
+    assert wrong(envelope.seal(told, signer), signer, record.path) == []
+    told["predicate"]["result"] = "PASSED"
+    assert wrong(envelope.seal(told, signer), signer) == [
+        "result: PASSED does not follow from the requirements"
+    ]
+
+
+def test_a_choice_of_tests(record: Record, signer: CryptoSigner) -> None:
+    def change(events: list[Json]) -> None:
+        start(events)["selection"] = ["-k", "not policy"]
+
+    told = statement.build(record.load(change), statement.Issue(ISSUED))
+    assert wrong(envelope.seal(told, signer), signer, record.path) == []
+    whole = copy.deepcopy(told)
+    get(whole, OWN)["partial"], whole["predicate"]["result"] = False, "PASSED"
+    (line,) = wrong(envelope.seal(whole, signer), signer)
+    assert line.startswith("complete: whether it is partial does not follow")
+    get(whole, (*OWN, "run"))["selection"] = []
+    assert wrong(envelope.seal(whole, signer), signer) == []  # whole in itself, and not what the record says
+    assert len(wrong(envelope.seal(whole, signer), signer, record.path)) == 3
+
+
 def test_any_field_left_out_is_missed(told: Json, signer: CryptoSigner) -> None:
     """Optional ones aside, of which some are needed by others."""
     optional = {"url", "profile", "version", "flavour", "series", "message_id", "git_commit"}
@@ -173,6 +209,8 @@ def test_any_field_left_out_is_missed(told: Json, signer: CryptoSigner) -> None:
     for place in places(told):
         if place[-1] in optional or any(name in place[:-1] for name in lists):
             continue
+        if place[-2:-1] in {("exceptions",), ("splats",)}:
+            continue  # how many there are is in the record
         assert wrong(envelope.seal(dropped(told, place), signer), signer), place
 
 
@@ -199,7 +237,6 @@ def test_what_contradicts_itself(
     assert wrong(envelope.seal(told, signer), signer)[0].startswith(f"{check}: ")
 
 
-OWN = ("predicate", EXTENSION)
 EMPTY: Json = {"accelerator": "kvm", "armed": [], "devices": [], "tests": {}}
 
 

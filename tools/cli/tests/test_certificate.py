@@ -12,7 +12,7 @@ import pytest
 
 from tools.certificate import keys
 from tools.certificate.evidence import load
-from tools.certificate.tests.conftest import CATALOGUE, GOLDEN, ROWS, Record, start
+from tools.certificate.tests.conftest import CATALOGUE, GOLDEN, ROWS, Record, overlooking, start
 from tools.cli import certificate as verb
 from tools.cli import main as cli
 from tools.paths import ROOT
@@ -69,6 +69,21 @@ def test_waivers_and_profile_go_into_it(run: Path, capsys: pytest.CaptureFixture
     assert "waived:     CXL-06 until 9999-12-31" in text
     assert "profile:    QEMU CXL type-3, firmware BWFW VERSION *" in text
     assert call("verify", out, "--key", run.parent / "key.pub", "--results", run) == 0
+
+
+def test_what_was_overlooked_or_left_out_is_shown(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def change(events: list[dict[str, Any]]) -> None:
+        overlooking(events)
+        start(events)["selection"] = ["-k", "not policy"]
+
+    Record(run).write(change)
+    assert call("certify", run, "--key", run.parent / "key") == 2
+    assert "not certified: the run had a choice of tests: -k 'not policy'; run" in capsys.readouterr().err
+    assert call("certify", run, "--key", run.parent / "key", "--partial") == 0
+    out = capsys.readouterr().out
+    assert "result:     WARNED: 7 requirements hold, 0 with a warning" in out
+    assert "choice:     -k 'not policy'\n" in out
+    assert "overlooked: known.toml: [[allowed]] 1, allowed 3 splats: this board's firmware\n" in out
 
 
 @pytest.mark.parametrize(
