@@ -20,7 +20,8 @@ Key = tuple[str, str]
 
 _WORTHLESS = ("usage", "collection")  # problems after which a run's results mean nothing
 _SELECTING = {"-k", "-m", "--req"}
-_DEATH = "guests::"
+#: What kernels did while no test ran (tools/report/outcomes.py).
+_GUEST, _SPLAT = "guests::", "guests::splat-"
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,20 @@ class Side:
 
     @cached_property
     def tests(self) -> Mapping[Key, TestVerdict]:
-        """The tests by what joins them; kernels that died between two tests by how they died, since no two
-        runs have them in the same place."""
+        """The tests by what joins them. No two runs have kernels that died between two tests in the same
+        place: they are joined by how they died, and each such death with one of the other run, those first
+        that nobody knows, so that one more is one too many. Splats there have names that last."""
         found: dict[Key, TestVerdict] = {}
+        deaths: dict[Key, list[TestVerdict]] = {}
         for test in self.verdict.tests:
-            if test.nodeid.startswith(_DEATH):
-                test = replace(test, nodeid=f"{_DEATH}{test.kind}")
-            found.setdefault((test.topology, test.nodeid), test)
+            if test.nodeid.startswith(_GUEST) and not test.nodeid.startswith(_SPLAT):
+                deaths.setdefault((test.topology, f"{_GUEST}{test.kind}"), []).append(test)
+            else:
+                found[test.topology, test.nodeid] = test
+        for (topology, name), several in deaths.items():
+            for number, test in enumerate(sorted(several, key=_is_known), 1):
+                nodeid = name if number == 1 else f"{name}-{number}"
+                found[topology, nodeid] = replace(test, nodeid=nodeid)
         return found
 
     @property
@@ -97,6 +105,10 @@ class Side:
                 key = (str(event["topology"]), without_round(str(event["nodeid"])))
                 found.setdefault(key, []).append(float(seconds or 0))
         return found
+
+
+def _is_known(test: TestVerdict) -> bool:
+    return test.outcome is Outcome.KNOWN
 
 
 def _selection(argv: Sequence[str]) -> Iterator[str]:

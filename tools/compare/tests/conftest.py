@@ -117,6 +117,15 @@ def death(kind: str = "panic", slot: int = 0, topology: str = "fast") -> dict[st
     }  # fmt: skip
 
 
+def splat(digest: str, topology: str = "fast", **fields: Any) -> dict[str, Any]:
+    """A complaint of a kernel between two tests, which nobody allows."""
+    return {
+        "event": "splat", "topology": topology, "nodeid": None, "slot": 0, "boot": 0, "during": "between",
+        "after": "a", "kind": "WARNING", "what": "WARNING", "digest": digest, "functions": [],
+        "title": f"WARNING {digest}", "text": "", "allowed": None, "by": None, "fatal": False,
+    } | fields  # fmt: skip
+
+
 Events = list[dict[str, Any]]
 Comparing = Callable[[Events, Events], Comparison]
 

@@ -7,7 +7,7 @@ from tools.compare import policy
 from tools.compare.changes import Change
 from tools.compare.comparison import Comparison
 from tools.compare.policy import incomplete, parse, status, worse
-from tools.compare.tests.conftest import Comparing, Test, death, events
+from tools.compare.tests.conftest import Comparing, Test, death, events, splat
 from tools.compare.text import conclusion, one_sided
 from tools.errors import UserError
 
@@ -167,6 +167,49 @@ def test_kernels_that_died_between_two_tests(comparing: Comparing) -> None:
     assert changes(comparing([*a, death()], [*b, death(slot=1)]))["guests::panic"] is Change.STILL
     assert changes(comparing([*a, death()], b))["guests::panic"] is Change.FIXED
     assert status(comparing([*a, death()], [*b, death("oops")])) == 1
+
+
+def test_one_death_more_is_newly_failing(comparing: Comparing) -> None:
+    a, b = [*events(("t", "PASS")), death()], [*events(("t", "PASS")), death(slot=1), death(slot=2)]
+    found = comparing(a, b)
+    assert changes(found) == {
+        "t": Change.SAME,
+        "guests::panic": Change.STILL,
+        "guests::panic-2": Change.FAILING,
+    }
+    assert status(found) == 1
+    assert status(comparing(b, b)) == 0
+    fewer = comparing(b, a)
+    assert (changes(fewer)["guests::panic-2"], status(fewer)) == (Change.FIXED, 0)
+
+
+def test_a_death_that_nobody_knows_does_not_hide_behind_one_that_is_known(comparing: Comparing) -> None:
+    entry = {
+        "name": "known.toml: [[known]] 1", "table": "known", "reason": "x", "link": "https://x.example",
+        "expires": "2030-01-01", "match": {"test": ["guests::slot0-boot0"], "kind": ["panic"]},
+        "intermittent": False, "builtin": False,
+    }  # fmt: skip
+    known = {"event": "known", "entries": [entry]}
+    a = [*events(("t", "PASS")), known, death()]
+    found = comparing(a, [*a, death(slot=1)])
+    assert changes(found)["guests::panic"] is Change.FAILING  # KNOWN in A
+    assert changes(found)["guests::panic-2"] is Change.EXCUSED
+    assert status(found) == 1
+    assert status(comparing(a, a)) == 0
+
+
+def test_splats_between_two_tests_are_joined_by_their_fingerprint(comparing: Comparing) -> None:
+    a = [*events(("t", "PASS")), splat("1" * 12)]
+    found = comparing(a, [*a, splat("2" * 12)])
+    assert changes(found) == {
+        "t": Change.SAME,
+        f"guests::splat-{'1' * 12}": Change.STILL,
+        f"guests::splat-{'2' * 12}": Change.FAILING,
+    }
+    assert status(found) == 1
+    assert changes(comparing(a, events(("t", "PASS"))))[f"guests::splat-{'1' * 12}"] is Change.FIXED
+    # One for the other is a new one, too.
+    assert status(comparing(a, [*events(("t", "PASS")), splat("2" * 12)])) == 1
 
 
 def test_requirement_that_the_catalogue_has_not(comparing: Comparing) -> None:
