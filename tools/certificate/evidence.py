@@ -2,6 +2,7 @@
 """A finished run as evidence: what its record says, and everything that keeps it from being certified."""
 
 import hashlib
+import re
 import shlex
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ __all__ = ["Allowed", "Evidence", "clean", "load", "refusals"]
 #: Told otherwise than as a failure, or none.
 _NO_FAILURE = (Outcome.PASS, Outcome.SKIP, Outcome.MISS, Outcome.FLAKY)
 _FATAL = ("usage", "collection", "interrupted", "internal")
+#: With a hash of what is changed, or as older records have it (tools/cli/version.py).
+_DIRTY = re.compile(r"-dirty(-[0-9a-f]+)?$")
 _SHOWN = 5  # names in one line
 
 
@@ -78,7 +81,7 @@ def load(path: Path, catalogue: Iterable[RequirementLike]) -> Evidence:
 def clean(suite: str) -> bool:
     """Whether a suite's version names a commit, and nothing but that."""
     _, plus, commit = suite.partition("+")
-    return bool(plus and commit) and not commit.endswith("-dirty")
+    return bool(plus and commit) and not _DIRTY.search(commit)
 
 
 def refusals(found: Evidence, catalogue_hash: str, allowed: Allowed) -> list[str]:

@@ -204,3 +204,18 @@ def test_a_damaged_line(record: Record) -> None:
 def test_no_record(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="No such file or directory; give the directory of a run"):
         evidence.load(tmp_path, ROWS)
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        ("0.1.0+1f41dd8", True),
+        ("0.1.0+v1-2-g1f41dd8", True),
+        ("0.1.0+1f41dd8-dirty", False),  # of records that are older
+        ("0.1.0+1f41dd8-dirty-0123456789ab", False),
+        ("0.1.0+", False),
+        ("", False),
+    ],
+)
+def test_which_versions_are_clean(version: str, expected: bool) -> None:
+    assert evidence.clean(version) is expected
