@@ -23,8 +23,10 @@ __all__ = [
     "Failing",
     "available",
     "by_function",
+    "eject",
     "failing",
     "has_function",
+    "injected",
     "sparing",
     "stack_filter",
     "symbol_range",
@@ -105,16 +107,32 @@ def failing() -> Iterator[Failing]:
 def by_function(name: str) -> Iterator[bool]:
     """Calls of a function count, too, and the n-th of all fails there and then (FAIL_FUNCTION, see
     /sys/kernel/debug/error_injection/list), for the length of the block. False where the kernel cannot."""
-    inject = _DEBUGFS / "fail_function/inject"
-    if not inject.exists():
+    if not _inject().exists():
         yield False
         return
     with setting(_DEBUGFS / "fail_function/verbose", 0):
-        paths.write_text(inject, name)
+        paths.write_text(_inject(), name)
         try:
             yield True
         finally:
-            paths.write_text(inject, f"!{name}")
+            eject(name)
+
+
+def injected() -> list[str]:
+    """Functions whose calls count now, whoever said so; [] where the kernel cannot."""
+    try:
+        return paths.read_text(_inject()).split()
+    except OSError:
+        return []
+
+
+def eject(name: str) -> None:
+    """Calls of a function count no more. OSError: ENOENT when they did not."""
+    paths.write_text(_inject(), f"!{name}")
+
+
+def _inject() -> Path:
+    return paths.SYS / "kernel/debug/fail_function/inject"
 
 
 def stack_filter() -> bool:

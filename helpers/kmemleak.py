@@ -7,13 +7,16 @@ and did not change between two scans.
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from helpers import paths
+from helpers.nodes import kernel_thread_names
 from helpers.wait import wait_until
 
-__all__ = ["Leak", "available", "forget", "leaks", "parse"]
+__all__ = ["Leak", "by_hand", "forget", "leaks", "parse", "scan_on", "scanning"]
 
 MIN_AGE = 5.5  # seconds; mm/kmemleak.c, MSECS_MIN_AGE, and air
 _OBJECT = re.compile(r"unreferenced object (?P<address>\w+) \(size (?P<size>\d+)\):")
@@ -39,13 +42,32 @@ def _file() -> Path:
     return paths.SYS / "kernel/debug/kmemleak"
 
 
-def available() -> bool:
-    """Does the kernel keep account: built in, and not turned off at boot or for want of memory."""
+def scanning() -> bool:
+    """Whether the kernel scans by itself, every ten minutes: then it has a thread for that. Its file does not
+    tell."""
+    return _file().exists() and "kmemleak" in kernel_thread_names()
+
+
+def scan_on() -> None:
+    """Have the kernel scan by itself again, the first time at once."""
+    paths.write_text(_file(), "scan=on")
+
+
+@contextmanager
+def by_hand() -> Iterator[bool]:
+    """No scans but those of forget() and leaks() during the block, and as before after it. False where the
+    kernel keeps no account: not built in, or turned off at boot or for want of memory."""
+    before = scanning()
     try:
         paths.write_text(_file(), "scan=off")
     except OSError:
-        return False
-    return True
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        if before:
+            scan_on()
 
 
 def forget() -> None:

@@ -33,19 +33,42 @@ def test_leaks_are_read_with_their_backtraces():
 
 def test_a_kernel_without_it(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "SYS", tmp_path)
-    assert not kmemleak.available()
+    with kmemleak.by_hand() as available:
+        assert not available
+    assert not kmemleak.scanning()
 
 
-def test_what_is_written(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "SYS", tmp_path)
+@pytest.fixture
+def orders(tmp_path, monkeypatch):
+    """What is written to a file that is there; nothing scans by itself."""
+    (tmp_path / "sys/kernel/debug").mkdir(parents=True)
+    (tmp_path / "sys/kernel/debug/kmemleak").touch()
+    (tmp_path / "proc").mkdir()
+    monkeypatch.setattr(paths, "SYS", tmp_path / "sys")
+    monkeypatch.setattr(paths, "PROC", tmp_path / "proc")
     monkeypatch.setattr(kmemleak, "MIN_AGE", 0.01)
-    orders = []
-    monkeypatch.setattr(paths, "write_text", lambda _path, value: orders.append(value))
+    found = []
+    monkeypatch.setattr(paths, "write_text", lambda _path, value: found.append(value))
     monkeypatch.setattr(paths, "read_text", lambda _path: TEXT)
-    assert kmemleak.available()
-    kmemleak.forget()
-    assert len(kmemleak.leaks()) == 2
+    return found
+
+
+def test_what_is_written(orders):
+    with kmemleak.by_hand() as available:
+        assert available
+        kmemleak.forget()
+        assert len(kmemleak.leaks()) == 2
     assert orders == ["scan=off", "scan", "clear", "scan", "scan"]
+
+
+@pytest.mark.parametrize(("parent", "last"), [(2, "scan=on"), (1, "scan=off")])
+def test_what_was_on_is_on_again(orders, tmp_path, parent, last):
+    """The kernel's own thread, not some process that is called like it."""
+    (tmp_path / "proc/77").mkdir()
+    (tmp_path / "proc/77/stat").write_text(f"77 (kmemleak) S {parent} 0 0 0 -1")
+    with kmemleak.by_hand():
+        assert orders == ["scan=off"]
+    assert orders[-1] == last
 
 
 @pytest.mark.parametrize("text", ["kmemleak: off\n", "unreferenced object cut sh"])

@@ -8,11 +8,11 @@ came, may be repeated, and needs no word of the process that changed things.
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from helpers import paths, syscalls
+from helpers import failing, kmemleak, paths, syscalls
 from helpers.cgroup_mounts import find_v2
 from helpers.knobs import Knob
 from helpers.memory import PAGE_SIZE
@@ -26,9 +26,13 @@ _TREES = (
     "sys/kernel/mm",
     "sys/kernel/debug/failslab",
     "sys/kernel/debug/fail_page_alloc",
+    "sys/kernel/debug/fail_function",
+    "sys/kernel/debug/sched/numa_balancing",
     "sys/devices/system/memory",
 )
 _SINGLE = (
+    "proc/sys/kernel/core_pattern",
+    "proc/sys/kernel/core_uses_pid",
     "proc/sys/kernel/numa_balancing",
     "proc/sys/kernel/panic_on_warn",
     "proc/sys/kernel/panic_on_oops",
@@ -40,11 +44,13 @@ _PER_NODE = "sys/devices/system/node/node*/hugepages/*/nr_hugepages"
 #: Not settings: writing them does something, or they make directories.
 _ACTIONS = {
     "drop_caches", "compact_memory", "stat_refresh", "soft_offline_page", "hard_offline_page", "probe",
-    "state", "online", "nr_hugepages_mempolicy",
+    "state", "online", "nr_hugepages_mempolicy", "inject",
 }  # fmt: skip
 _NOT = ("damon/admin", "/memory/memory", "/power/")
 _DAMON = "sys/kernel/mm/damon/admin/kdamonds"
-OWN_GROUPS = "pnode-*"
+#: What tests name after themselves: cgroups and trace instances.
+OWN = "pnode-*"
+_TRACES = ("kernel/tracing/instances", "kernel/debug/tracing/instances")
 _UNPOISON = Path("/sys/kernel/debug/hwpoison/unpoison-pfn")
 _HWPOISON = 19  # bit of /proc/kpageflags
 
@@ -76,7 +82,9 @@ def knobs() -> dict[str, str]:
 @dataclass(frozen=True)
 class Settings:
     """knobs: value by path. blocks: state and zones by memory block. swaps: path and priority. groups:
-    cgroups that look like those of tests. damon: number of kdamonds. corrupted: bytes marked as poisoned."""
+    cgroups that look like those of tests. damon: number of kdamonds. corrupted: bytes marked as poisoned.
+    traces: trace instances that look like those of tests. injected: functions that fail on purpose.
+    scanning: whether kmemleak scans by itself."""
 
     knobs: dict[str, str]
     blocks: dict[str, tuple[str, str]]
@@ -84,21 +92,34 @@ class Settings:
     groups: list[str]
     damon: str | None
     corrupted: int
+    # With defaults: a journal of an older suite lacks them.
+    traces: list[str] = field(default_factory=list)
+    injected: list[str] = field(default_factory=list)
+    scanning: bool = False
 
     @classmethod
     def now(cls) -> Self:
         """As it is. Raises OSError."""
         blocks = {str(one.index): (one.state, " ".join(one.valid_zones)) for one in memory_blocks()}
         areas = [(area.path, area.priority) for area in swaps()]
-        groups = [str(path) for path in _groups()]
-        return cls(knobs(), blocks, areas, groups, _damon(), _corrupted())
+        return cls(
+            knobs(),
+            blocks,
+            areas,
+            [str(path) for path in _groups()],
+            _damon(),
+            _corrupted(),
+            [str(path) for path in _traces()],
+            failing.injected(),
+            kmemleak.scanning(),
+        )
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Self:
         """From JSON."""
         blocks = {name: (state, zones) for name, (state, zones) in data["blocks"].items()}
         areas = [(path, priority) for path, priority in data["swaps"]]
-        return cls(data["knobs"], blocks, areas, data["groups"], data["damon"], data["corrupted"])
+        return cls(**data | {"blocks": blocks, "swaps": areas})
 
     def json(self) -> dict[str, Any]:
         return asdict(self)
@@ -106,7 +127,13 @@ class Settings:
 
 def _groups() -> list[Path]:
     root = find_v2()
-    return sorted(root.rglob(OWN_GROUPS), reverse=True) if root else []
+    return sorted(root.rglob(OWN), reverse=True) if root else []
+
+
+def _traces() -> list[Path]:
+    # The second place is the first one once more, mounted when it is looked at.
+    first = next((path for name in _TRACES if (path := paths.SYS / name).is_dir()), None)
+    return sorted(first.glob(OWN)) if first else []
 
 
 def _damon() -> str | None:
@@ -139,13 +166,21 @@ def restore(before: Settings, told: Told) -> list[str]:
     for path in _groups():
         if str(path) not in before.groups:
             attempt(f"cgroup {path.name} removed", path.rmdir)
+    for path in _traces():
+        if str(path) not in before.traces:
+            attempt(f"trace instance {path.name} removed", path.rmdir)
+    for name in failing.injected():
+        if name not in before.injected:
+            attempt(f"{name} fails no more", lambda name=name: failing.eject(name))  # type: ignore[misc]
+    if before.scanning and not kmemleak.scanning():
+        attempt("kmemleak scans", kmemleak.scan_on)
     # Twice: some settings follow others (ratio and bytes).
     for _round in range(2):
         for name, value in before.knobs.items():
             knob = Knob(Path(name))
             with suppress(FileNotFoundError):
                 if knob.read() != value:
-                    attempt(f"{name} = {value}", lambda knob=knob, value=value: knob.write(value))  # type: ignore[misc]
+                    attempt(f"{name} = {value}", lambda knob=knob, value=value: knob.write(value or "\n"))  # type: ignore[misc]
     return list(dict.fromkeys(wrong))
 
 

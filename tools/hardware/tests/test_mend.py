@@ -188,3 +188,67 @@ def test_real_errors_of_before_are_not_healed(knobs: Machine) -> None:
     assert settings.restore(before, lambda _line: None) == [
         "4 kB were marked as poisoned meanwhile; only a reboot gives them back"
     ]
+
+
+TRACES = "sys/kernel/tracing/instances"
+INJECT = "sys/kernel/debug/fail_function/inject"
+
+
+def test_what_a_killed_test_has_left_is_cleared_away(machine: Machine) -> None:
+    for name in (f"{TRACES}/pnode-1", f"{TRACES}/perf"):
+        (machine.root / name).mkdir(parents=True)
+    machine.file(INJECT, "should_failslab")
+    machine.file("sys/kernel/debug/kmemleak")
+    machine.file("proc/77/stat", "77 (kmemleak) S 2 0 0 0 -1")
+    before = Settings.of(json.loads(json.dumps(Settings.now().json())))
+    assert settings.restore(before, print) == []
+    assert machine.text(INJECT) == "should_failslab"  # whoever wants that
+    (machine.root / f"{TRACES}/pnode-2").mkdir()
+    machine.file(INJECT, "should_failslab\nadd_memory_resource")
+    machine.file("proc/77/stat", "77 (other) S 2 0 0 0 -1")
+    told: list[str] = []
+    assert settings.restore(before, told.append) == []
+    left = sorted(path.name for path in (machine.root / TRACES).iterdir())
+    assert left == ["perf", "pnode-1"]
+    # A file keeps what is written to it last.
+    assert machine.text(INJECT).startswith("!add_memory_resource")
+    assert machine.text("sys/kernel/debug/kmemleak") == "scan=on"
+    assert told == ["trace instance pnode-2 removed", "add_memory_resource fails no more", "kmemleak scans"]
+
+
+def test_traces_where_only_debugfs_shows_them(machine: Machine) -> None:
+    machine.file("sys/kernel/debug/tracing/instances/README")
+    before = Settings.now()
+    (machine.root / "sys/kernel/debug/tracing/instances/pnode-2").mkdir()
+    assert settings.restore(before, print) == []
+    assert not (machine.root / "sys/kernel/debug/tracing/instances/pnode-2").exists()
+
+
+def test_kmemleak_that_did_not_scan_stays_so(machine: Machine) -> None:
+    machine.file("sys/kernel/debug/kmemleak")
+    assert settings.restore(Settings.now(), print) == []
+    assert machine.text("sys/kernel/debug/kmemleak") == ""
+
+
+def test_an_instance_that_cannot_go_is_told(machine: Machine) -> None:
+    (machine.root / TRACES).mkdir(parents=True)
+    before = Settings.now()
+    machine.file(f"{TRACES}/pnode-2/busy")
+    (line,) = settings.restore(before, print)
+    assert line.startswith("trace instance pnode-2 removed: ")
+
+
+def test_an_empty_setting_is_written_as_one(machine: Machine) -> None:
+    """A write of nothing is none."""
+    machine.file("proc/sys/kernel/core_pattern")
+    before = Settings.now()
+    machine.file("proc/sys/kernel/core_pattern", "/tmp/x/core")
+    assert settings.restore(before, print) == []
+    assert (machine.root / "proc/sys/kernel/core_pattern").read_text().startswith("\n")
+
+
+def test_the_journal_of_an_older_suite(machine: Machine) -> None:
+    data = Settings.now().json()
+    for name in ("traces", "injected", "scanning"):
+        del data[name]
+    assert settings.restore(Settings.of(data), print) == []
