@@ -14,16 +14,16 @@ import os
 import subprocess
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 from tools.guest import console, qemu
 from tools.guest.boot import kill
 from tools.guest.errors import GuestError
 from tools.guest.slot import write_atomically
 from tools.guest.topology import Topology
-from tools.kernel import image
+from tools.kernel import image, recipe
 from tools.paths import cache_dir
 
 # Seconds until the kernel has found that it has no root, and until it has printed anything at all. Where
@@ -60,25 +60,62 @@ def resolve(topology: Topology, kernel: Path) -> Accel:
 
 def probe(kernel_image: Path, *, fresh: bool = False) -> Accel:
     """Whether KVM boots a kernel on this machine; the answer is kept until reboot or another QEMU (unless
-    `fresh`).
+    `fresh`). That it does holds for every kernel; that it does not, for this image: it may be the kernel's
+    own fault.
 
     Raises UserError when the image is no usable kernel or QEMU is missing: neither says anything about KVM.
     """
     image.inspect(kernel_image)
-    key = {"boot_id": _BOOT_ID.read_text().strip(), "qemu": list(qemu.version())}
-    cache = cache_dir() / "accel.json"
-    if not fresh:
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            known = json.loads(cache.read_text())
-            if known["key"] == key:
-                return Accel(**known["accel"])
+    known = Known.load()
+    digest = recipe.digest(kernel_image)
+    if not fresh and (kept := known.of(digest)) is not None:
+        return kept
     if (problem := _openable()) is not None:
         return Accel("tcg", problem)  # takes no time to find out, and may be mended at any time
     busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     found = judge(probe_command(kernel_image), DEADLINE * busy, FIRST_OUTPUT * busy)
-    with contextlib.suppress(OSError):  # a full disk is no reason to go slower, only to ask again
-        write_atomically(cache, json.dumps({"key": key, "accel": asdict(found)}) + "\n")
+    known.keep(digest, found)
     return found
+
+
+@dataclass
+class Known:
+    """What probe boots have shown since the machine was booted, with this QEMU: why KVM works, None while no
+    kernel has shown it, and why not by sha256 of the image."""
+
+    key: dict[str, Any]
+    works: str | None = None
+    fails: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls) -> Self:
+        """What is kept; nothing where that is of another boot or QEMU, or no such file."""
+        key = {"boot_id": _BOOT_ID.read_text().strip(), "qemu": list(qemu.version())}
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            data = json.loads(_cache().read_text())
+            if data["key"] == key:
+                return cls(key, data["works"], dict(data["fails"]))
+        return cls(key)
+
+    def of(self, digest: str) -> Accel | None:
+        """The answer for an image; None where its boot has to be tried."""
+        if digest in self.fails:
+            return Accel("tcg", self.fails[digest])
+        return None if self.works is None else Accel("kvm", self.works)
+
+    def keep(self, digest: str, found: Accel) -> None:
+        """Remember what a boot has shown."""
+        self.fails.pop(digest, None)
+        if found.name == "kvm":
+            self.works = found.reason
+        else:
+            self.fails[digest] = found.reason
+        with contextlib.suppress(OSError):  # a full disk is no reason to go slower, only to ask again
+            write_atomically(_cache(), json.dumps(asdict(self)) + "\n")
+
+
+def _cache() -> Path:
+    return cache_dir() / "accel.json"
 
 
 def probe_command(kernel_image: Path) -> list[str]:

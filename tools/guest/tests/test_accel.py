@@ -79,14 +79,55 @@ def test_the_answer_is_kept_until_reboot_or_another_qemu(
     assert len(boots) == 4
 
 
+def test_a_kernel_that_does_not_boot_is_no_reason_to_do_without_kvm(
+    kernel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = kernel.with_name("broken")
+    broken.write_bytes(bzimage() + b"x")
+    boots: list[str] = []
+
+    def judge(command: list[str], deadline: float, first_output: float) -> Accel:
+        boots.append(command[command.index("-kernel") + 1])
+        return Accel("tcg", "it panics") if boots[-1] == str(broken) else Accel("kvm", "KVM ran a kernel")
+
+    monkeypatch.setattr(accel, "judge", judge)
+    monkeypatch.setattr(accel, "_openable", lambda: None)
+    for _round in range(2):
+        assert accel.probe(broken) == Accel("tcg", "it panics")
+        assert accel.probe(kernel) == Accel("kvm", "KVM ran a kernel")
+    assert boots == [str(broken), str(kernel)]
+    third = kernel.with_name("third")
+    third.write_bytes(bzimage() + b"y")
+    assert accel.probe(third).name == "kvm"
+    assert len(boots) == 2  # one kernel has shown it for all
+    # The same name, mended.
+    broken.write_bytes(bzimage() + b"z")
+    assert accel.probe(broken).name == "kvm"
+
+
+def test_a_kernel_that_did_not_boot_is_tried_again_when_asked(
+    kernel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = [Accel("tcg", "the host was busy"), Accel("kvm", "KVM ran a kernel")]
+    monkeypatch.setattr(accel, "judge", lambda *_: answers.pop(0))
+    monkeypatch.setattr(accel, "_openable", lambda: None)
+    assert accel.probe(kernel).name == "tcg"
+    assert accel.probe(kernel, fresh=True).name == "kvm"
+    assert accel.probe(kernel).name == "kvm"
+
+
 def test_a_broken_cache_is_no_answer(kernel: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(accel, "_openable", lambda: None)
     monkeypatch.setattr(accel, "judge", lambda *_: Accel("kvm", "asked"))
     cache = tmp_path / "cache/pnode-selftests/accel.json"
     cache.parent.mkdir(parents=True)
-    for content in ("", "{", "[]", json.dumps({"key": None}), json.dumps({"key": {}, "accel": {"x": 1}})):
+    key = {"key": {"boot_id": accel._BOOT_ID.read_text().strip(), "qemu": [10, 0, 2]}}
+    for content in ("", "{", "[]", json.dumps({"key": None}), json.dumps(key | {"works": 1, "fails": 1})):
         cache.write_text(content)
         assert accel.probe(kernel).reason == "asked"
+    # of an older pnode
+    cache.write_text(json.dumps(key | {"accel": {"name": "tcg", "reason": "kept"}}))
+    assert accel.probe(kernel).reason == "asked"
 
 
 def test_without_a_device_nothing_is_booted(kernel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
