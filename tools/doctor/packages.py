@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tools.doctor.sources import suites
 from tools.errors import UserError
 from tools.process import run
 
 DATA = Path(__file__).resolve().with_name("packages.toml")
+SOURCES = Path("/etc/apt/sources.list")
 SOURCES_DIR = Path("/etc/apt/sources.list.d")
 MIRROR = "http://deb.debian.org/debian"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -147,9 +149,8 @@ def install(groups: Sequence[Group]) -> None:
 
 
 def suite_listed(suite: str) -> bool:
-    """Tell whether some sources file of apt names the suite."""
-    files = [Path("/etc/apt/sources.list"), *SOURCES_DIR.glob("*")]
-    return any(suite in path.read_text(errors="replace") for path in files if path.is_file())
+    """Tell whether apt takes packages from the suite."""
+    return suite in suites(SOURCES, SOURCES_DIR)
 
 
 def add_suite(suite: str) -> None:
