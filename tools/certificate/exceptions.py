@@ -17,15 +17,17 @@ def given(events: Iterable[Event]) -> list[dict[str, Any]]:
     allows itself, are part of the suite, which the certificate names."""
     found = list(events)
     # Of all such events, not only of the last, which is the one for verdicts: a splat is judged at once.
-    entries = {
-        entry["name"]: entry
+    entries = [
+        {key: entry[key] for key in _FIELDS}
         for event in named(found, "known")
         for entry in event["entries"]
         if not entry.get("builtin")
-    }
+    ]
+    # Two files may have one name; their splats then count for both.
     return [
-        {key: entry[key] for key in _FIELDS} | {"splats": _allowed(found, name)}
-        for name, entry in entries.items()
+        entry | {"splats": _allowed(found, entry["name"])}
+        for number, entry in enumerate(entries)
+        if entry not in entries[:number]
     ]
 
 

@@ -154,6 +154,16 @@ def test_an_exception_that_allowed_nothing_is_told_too(record: Record) -> None:
     assert [one["splats"] for one in predicate[EXTENSION]["exceptions"]] == [[]]
 
 
+def test_two_files_of_one_name_are_both_told(record: Record) -> None:
+    other = GIVEN | {"match": {"text": "x"}}
+
+    def change(events: list[Event]) -> None:
+        events.insert(1, {"event": "known", "time": 1, "entries": [GIVEN, other]})
+
+    predicate = statement.build(record.load(change), Issue(ISSUED))["predicate"]
+    assert [one["match"] for one in predicate[EXTENSION]["exceptions"]] == [{"text": "."}, {"text": "x"}]
+
+
 def test_what_the_suite_itself_allows_is_no_remark(record: Record) -> None:
     def change(events: list[Event]) -> None:
         overlooking(events)
