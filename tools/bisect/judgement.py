@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
 
+from tools.cli.exits import Stop
 from tools.report.events import Event, Outcome
 from tools.report.verdict import Verdict
 
@@ -17,8 +18,8 @@ class Code(IntEnum):
     GOOD = 0
     BAD = 1
     SKIP = 125  # this commit cannot be judged
-    INTERRUPTED = 130  # from 128 on: stop, and say nothing about the commit
-    ABORT = 255
+    INTERRUPTED = Stop.INTERRUPTED
+    ABORT = Stop.ABORT
 
 
 _BAD = (Outcome.FAIL, Outcome.FLAKY, Outcome.ERROR, Outcome.MISS)

@@ -2,11 +2,21 @@
 """Run by tools/pnode in the virtual environment, as a file: puts the repository on sys.path."""
 
 import sys
+import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tools.cli.main import main
+
+def status() -> int:
+    """Return the exit status. What cannot be imported is no verdict, which Python's own status 1 would be."""
+    try:
+        from tools.cli.main import main
+    except Exception:
+        traceback.print_exc()
+        return 255 if sys.argv[1:2] == ["bisect"] and "--step" in sys.argv else 2  # exits.py says why
+    return main(sys.argv[1:])
+
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(status())

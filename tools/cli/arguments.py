@@ -9,12 +9,10 @@ from tools.cli.exits import Exit
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Bad usage is one line and exit status `refusal`, without the whole usage text."""
-
-    refusal = int(Exit.CANNOT_RUN)
+    """Bad usage is one line and exit status 2, without the whole usage text."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(self.refusal, f"pnode: {message} (see {self.prog} --help)\n")
+        self.exit(Exit.CANNOT_RUN, f"pnode: {message} (see {self.prog} --help)\n")
 
 
 def positive(text: str) -> int:

@@ -17,8 +17,8 @@ from tools.bisect.repository import Repository, open_tree
 from tools.bisect.step import TOPOLOGY, Job, say
 from tools.cli import collect, rundir
 from tools.cli import kernel as kernel_verb
-from tools.cli.arguments import OneLineParser, positive
-from tools.cli.exits import Exit
+from tools.cli.arguments import positive
+from tools.cli.exits import STEP, Exit
 from tools.cli.list import load_catalogue, select
 from tools.cli.session import environment
 from tools.doctor import packages
@@ -26,7 +26,6 @@ from tools.errors import UserError
 from tools.guest import topology
 from tools.paths import ROOT
 
-STEP = "--step"
 #: What each form does not look at.
 UNUSED = {
     "step": ("good", "bad", "at", "trust_ends", "drop", "keep"),
@@ -82,8 +81,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     for hidden in ("--objects", "--record"):
         parser.add_argument(hidden, type=Path, help=argparse.SUPPRESS)
     parser.epilog = EPILOG
-    if STEP in sys.argv and isinstance(parser, OneLineParser):
-        parser.refusal = Code.ABORT  # 2 would be a bad commit
 
 
 def execute(args: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 """Exit statuses: their order is the same for every verb, what they stand for is said by each."""
 
 import textwrap
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -12,6 +13,17 @@ class Exit(IntEnum):
     DEVIATES = 1
     CANNOT_RUN = 2
     INCOMPLETE = 3
+
+
+class Stop(IntEnum):
+    """Instead of those, where `pnode bisect --step` has no word on its commit: `git bisect run` takes 1 to
+    124 for a bad commit, and stops from 128 on."""
+
+    INTERRUPTED = 130
+    ABORT = 255
+
+
+STEP = "--step"
 
 
 WIDTH = 110
@@ -55,6 +67,11 @@ RUN_HELP = statuses(
         "ran incompletely: planned tests have no result (interrupted, no guest left); the rest is reported"
     ),
 )
+
+
+def is_step(argv: Sequence[str]) -> bool:
+    """Return whether it is git that reads the status; also of words that do not parse."""
+    return list(argv[:1]) == ["bisect"] and STEP in argv
 
 
 def worst(codes: list[int]) -> int:

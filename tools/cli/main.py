@@ -16,7 +16,7 @@ from types import FrameType
 from typing import NoReturn, Protocol, cast
 
 from tools.cli.arguments import OneLineParser
-from tools.cli.exits import ALL_HELP, EXIT_HELP, Exit
+from tools.cli.exits import ALL_HELP, EXIT_HELP, Exit, Stop, is_step
 from tools.errors import UserError
 
 VERBS = {
@@ -107,32 +107,37 @@ def no_space(error: OSError) -> str:
 
 def main(argv: Sequence[str]) -> int:
     """Run the verb that argv names; return the exit status of the process."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, terminated)
     try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, terminated)
         verb, args = parse(argv)
         return verb.execute(args)
-    except UserError as error:
-        print(f"pnode: {error}", file=sys.stderr)
-        return Exit.CANNOT_RUN
+    except SystemExit as ended:
+        if ended.code and is_step(argv):
+            return Stop.ABORT
+        raise
     except KeyboardInterrupt:
         print("pnode: interrupted", file=sys.stderr)
-        return Exit.INCOMPLETE
-    except BrokenPipeError:
+        return Stop.INTERRUPTED if is_step(argv) else Exit.INCOMPLETE
+    except Exception as error:
+        tell(error)
+        # Python's own status 1 would read as "the kernel deviates"
+        return Stop.ABORT if is_step(argv) else Exit.CANNOT_RUN
+
+
+def tell(error: Exception) -> None:
+    """Say why a verb could not, as long as the exception is being handled."""
+    if isinstance(error, UserError):
+        print(f"pnode: {error}", file=sys.stderr)
+    elif isinstance(error, BrokenPipeError):
         # the reader of our output has gone; nothing more to say, and nowhere to say it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.CANNOT_RUN
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            print(f"pnode: {no_space(error)}", file=sys.stderr)
-        elif error.filename is not None and error.errno is not None:
-            code = errno.errorcode.get(error.errno, str(error.errno))
-            print(f"pnode: {os.fspath(error.filename)}: {code} ({error.strerror})", file=sys.stderr)
-        else:
-            traceback.print_exc()
-        return Exit.CANNOT_RUN
-    except Exception:
-        # Python's own status 1 would read as "the kernel deviates"
+    elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        print(f"pnode: {no_space(error)}", file=sys.stderr)
+    elif isinstance(error, OSError) and error.filename is not None and error.errno is not None:
+        code = errno.errorcode.get(error.errno, str(error.errno))
+        print(f"pnode: {os.fspath(error.filename)}: {code} ({error.strerror})", file=sys.stderr)
+    else:
         traceback.print_exc()
-        print("pnode: this is a bug of pnode itself, not a verdict on the kernel", file=sys.stderr)
-        return Exit.CANNOT_RUN
+        if not isinstance(error, OSError):
+            print("pnode: this is a bug of pnode itself, not a verdict on the kernel", file=sys.stderr)

@@ -4,10 +4,12 @@
 import argparse
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -23,6 +25,15 @@ def raising(error: BaseException) -> Callable[[argparse.Namespace], int]:
         raise error
 
     return execute
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Signals mean afterwards what they meant before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -62,12 +73,68 @@ def test_sigterm_ends_as_an_interrupt_does(verb: SimpleNamespace, capsys: pytest
         return 0
 
     verb.execute = execute
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        assert cli.main(["run"]) == Exit.INCOMPLETE
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    assert cli.main(["run"]) == Exit.INCOMPLETE
     assert capsys.readouterr().err == "pnode: interrupted\n"
+
+
+STEP = ["bisect", "ISO-02", "--step"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (KeyboardInterrupt(), 130),
+        (UserError("no kernel"), 255),
+        (OSError(errno.ENOSPC, "x", "/a/b/c"), 255),
+        (ImportError("half a checkout"), 255),
+        (SystemExit(2), 255),
+    ],
+)
+@pytest.mark.parametrize("where", ["import", "parse", "execute"])
+def test_a_step_that_did_not_judge_stops_git(
+    monkeypatch: pytest.MonkeyPatch, where: str, error: BaseException, status: int
+) -> None:
+    def at(place: str) -> Callable[..., SimpleNamespace]:
+        def go(*_: object) -> SimpleNamespace:
+            if where == place:
+                raise error
+            return SimpleNamespace(configure=at("parse"), execute=at("execute"))
+
+        return go
+
+    monkeypatch.setattr(cli.importlib, "import_module", at("import"))
+    args = argparse.Namespace(verb="bisect", rest=[])
+    monkeypatch.setattr(cli.OneLineParser, "parse_args", lambda *_: args)
+    assert cli.main(STEP) == status
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_step_that_is_ended_while_it_imports(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr(cli.importlib, "import_module", lambda _: os.kill(os.getpid(), number))
+    assert cli.main(STEP) == 130
+
+
+def test_bad_words_of_a_step_stop_git(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bisect", "--step", "--nonsense"]) == 255
+    assert capsys.readouterr().err.startswith("pnode: ")
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*STEP, "--help"])
+    assert ended.value.code == 0
+
+
+@pytest.mark.parametrize(("words", "status"), [(STEP, 255), (["bisect", "ISO-02"], 2), (["run"], 2)])
+@pytest.mark.parametrize("program", ["pnode", "cli/__main__.py"])
+def test_a_checkout_that_is_not_whole_gives_no_verdict(
+    tmp_path: Path, program: str, words: list[str], status: int
+) -> None:
+    entry = tmp_path / "tools" / program
+    entry.parent.mkdir(parents=True)
+    shutil.copyfile(ROOT / "tools" / program, entry)
+    done = subprocess.run([sys.executable, "-P", entry, *words], capture_output=True, text=True)
+    assert done.returncode == status
+    assert done.stderr
 
 
 @pytest.mark.parametrize(
