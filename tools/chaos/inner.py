@@ -16,6 +16,7 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from tools import output
 from tools.chaos import data
 from tools.chaos.host import Injector
 from tools.chaos.plan import TEST, Session
@@ -150,4 +151,5 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    output.install()
     sys.exit(main(sys.argv[1:]))

@@ -11,6 +11,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 def status() -> int:
     """Return the exit status. What cannot be imported is no verdict, which Python's own status 1 would be."""
     try:
+        from tools import output
+
+        output.install()
         from tools.cli.main import main
     except Exception:
         traceback.print_exc()

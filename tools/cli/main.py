@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn, Protocol, cast
 
+from tools import output
 from tools.cli.arguments import OneLineParser
 from tools.cli.exits import ALL_HELP, EXIT_HELP, Exit, Stop, is_step
 from tools.errors import UserError
@@ -38,6 +39,8 @@ VERBS = {
     "report": "the reports of a run once more, also of one that was killed",
     "list": "requirements and the tests that certify them",
 }
+# What these find is in their status and in files: nobody has to read along. Others only have their output.
+REPORTED = ("run", "check", "faults", "chaos", "rehearse", "bisect", "report")
 # Where a verb's module does not have its name: certify.py is a run, which is what `run` does.
 MODULES = {"certify": "certificate"}
 
@@ -111,7 +114,8 @@ def main(argv: Sequence[str]) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, terminated)
         verb, args = parse(argv)
-        return verb.execute(args)
+        code = verb.execute(args)
+        return code if code or argv[0] in REPORTED else printed()
     except SystemExit as ended:
         if ended.code and is_step(argv):
             return Stop.ABORT
@@ -125,13 +129,21 @@ def main(argv: Sequence[str]) -> int:
         return Stop.ABORT if is_step(argv) else Exit.CANNOT_RUN
 
 
+def printed() -> int:
+    """Return the status of a verb that has printed its answer."""
+    error = output.lost()
+    if error is None:
+        return Exit.HOLDS
+    if error.errno != errno.EPIPE:  # a reader that has gone, as head does, has enough
+        code = errno.errorcode.get(error.errno or 0, "?")
+        print(f"pnode: standard output: {code} ({error.strerror})", file=sys.stderr)
+    return Exit.CANNOT_RUN
+
+
 def tell(error: Exception) -> None:
     """Say why a verb could not, as long as the exception is being handled."""
     if isinstance(error, UserError):
         print(f"pnode: {error}", file=sys.stderr)
-    elif isinstance(error, BrokenPipeError):
-        # the reader of our output has gone; nothing more to say, and nowhere to say it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         print(f"pnode: {no_space(error)}", file=sys.stderr)
     elif isinstance(error, OSError) and error.filename is not None and error.errno is not None:

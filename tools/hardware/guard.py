@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from helpers import syscalls
+from tools import output
 from tools.errors import UserError
 from tools.hardware import journal
 from tools.hardware.journal import DIRECTORY, LOCK, LOG_OF_WATCHDOG, MENDING, Journal, Taken
@@ -146,4 +147,5 @@ def watch(pid: int, directory: Path) -> int:
 
 
 if __name__ == "__main__":
+    output.install()  # a full disk behind the log is no reason to leave the machine as it is
     sys.exit(watch(int(sys.argv[1]), Path(sys.argv[2])))

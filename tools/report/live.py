@@ -8,7 +8,6 @@ dead run.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
@@ -17,6 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TextIO
 
+from tools import output
 from tools.report.events import Event, Outcome
 from tools.report.workers import Running
 
@@ -29,11 +29,12 @@ HEARTBEAT = 30.0
 def make_live(stream: TextIO | None = None) -> Live:
     """The display that suits the stream (default: stdout).
 
-    It writes to a duplicate of the file, since pytest redirects stdout while a test runs in this process.
+    It writes to a duplicate of the file, since pytest redirects stdout while a test runs in this process, and
+    never raises: that nobody reads along is no reason to end a run.
     """
     stream = stream or sys.stdout
     try:
-        own = os.fdopen(os.dup(stream.fileno()), "w", encoding="utf-8", errors="replace", buffering=1)
+        own = output.stream(os.dup(stream.fileno()), stream, closefd=True)
     except (OSError, ValueError, AttributeError):
         return PlainLive(stream)
     if stream.isatty() and os.environ.get("TERM") != "dumb":
@@ -135,9 +136,7 @@ class PlainLive(Counting):
     def _say(self, line: str) -> None:
         with self._lock:
             self._said = time.monotonic()
-            # The reader went away, or the disk behind it is full: no reason to end the run.
-            with contextlib.suppress(OSError):
-                print(line, file=self._stream, flush=True)
+            print(line, file=self._stream, flush=True)
 
 
 def where(test: Running) -> str:

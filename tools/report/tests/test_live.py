@@ -69,10 +69,23 @@ def test_a_closed_pipe_does_not_end_the_run():
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as stream:
-        live = PlainLive(os.fdopen(os.dup(writer), "w", buffering=1))
+        live = make_live(stream)
+        assert isinstance(live, PlainLive)
         live.session("fast", 1)
         live.result(event(1))
         assert not stream.closed
+
+
+def test_a_terminal_that_hangs_up_does_not_end_the_run():
+    main, side = pty.openpty()
+    with os.fdopen(side, "w") as stream:
+        live = make_live(stream)
+        assert isinstance(live, TerminalLive)
+        live.session("fast", 1)
+        os.close(main)
+        live.result(event(1, "FAIL", "x"))
+        live.note("guest slot0 lost")
+        live.end()
 
 
 def test_on_a_terminal_the_running_tests_are_shown_with_seconds():
