@@ -11,6 +11,7 @@ from pathlib import Path
 
 from helpers import catalogue, dialect
 from tools.cli import collect, decode, here, machines, rundir, session, subject
+from tools.cli.ending import Ending
 from tools.cli.exits import Exit
 from tools.cli.here import Wish
 from tools.cli.list import load_catalogue, select
@@ -68,6 +69,7 @@ class Done:
     code: int
     run_dir: Path
     verdict: Verdict
+    signalled: bool = False  # somebody wants the process to end
 
 
 @dataclass(frozen=True)
@@ -143,11 +145,13 @@ def only_plan(request: Request) -> None:
 def run_all(request: Request, plan: Plan, kernel: Subject, module: Path, setting: session.Setting) -> Done:
     """Run what is planned and write the reports; whatever happens is in the record."""
     log, run_dir = setting.log, setting.run_dir
-    error = run_sessions(request, plan, kernel, module, setting)
-    decode.decode(log, kernel)
-    code = finish(run_dir, log=log, catalogue=setting.catalogue)
-    print(f"results: {run_dir}", flush=True)
-    return Done(refine(code, error), run_dir, verdict_of(log.events, setting.catalogue))
+    with Ending() as ending:
+        error = run_sessions(request, plan, kernel, module, setting, ending)
+        ending.attempt(lambda: decode.decode(log, kernel))
+        code = finish(run_dir, log=log, catalogue=setting.catalogue)
+        print(f"results: {run_dir}", flush=True)
+        verdict = verdict_of(log.events, setting.catalogue)
+        return Done(refine(code, error), run_dir, verdict, ending.came)
 
 
 def plan_tests(request: Request, given: Subject | None = None) -> Plan:
@@ -217,9 +221,14 @@ def start_event(
 
 
 def run_sessions(
-    request: Request, plan: Plan, kernel: Subject, module: Path, setting: session.Setting
+    request: Request,
+    plan: Plan,
+    kernel: Subject,
+    module: Path,
+    setting: session.Setting,
+    ending: Ending,
 ) -> UserError | None:
-    """Run all sessions; an interrupt or an error ends them and goes into the record.
+    """Run all sessions; an interrupt or an error ends them and goes into the record. Signals are held then.
 
     Returns the error that the summary then tells, if any.
     """
@@ -230,20 +239,30 @@ def run_sessions(
 
     name = here.NAME
     try:
-        if isinstance(kernel, machines.LentKernel):
-            machines.run(kernel, plan.tests[name], setting)
-            return None
-        if request.here:
-            here.run(module, plan.tests[name], setting, request.wish)
-            return None
-        for place in plan.places:
-            name = place.name
-            tests = plan.tests[name]
-            wanted = count(place, len(tests), request.guests)
-            guests = session.Guests(place, kernel.image, module, wanted, plan.flavour, warm=not request.cold)
-            if not session.run(guests, tests, setting):
+        try:
+            if isinstance(kernel, machines.LentKernel):
+                machines.run(kernel, plan.tests[name], setting)
                 return None
+            if request.here:
+                here.run(module, plan.tests[name], setting, request.wish)
+                return None
+            for place in plan.places:
+                name = place.name
+                tests = plan.tests[name]
+                guests = session.Guests(
+                    place,
+                    kernel.image,
+                    module,
+                    count(place, len(tests), request.guests),
+                    plan.flavour,
+                    warm=not request.cold,
+                )
+                if not session.run(guests, tests, setting):
+                    return None
+        finally:
+            ending.hold()
     except KeyboardInterrupt:
+        ending.hold()  # it may have come before the other one
         problem("interrupted", "interrupted while guests were starting")
     except session.UnfitKernel as error:
         setting.announce(error.dialect)

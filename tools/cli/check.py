@@ -145,7 +145,7 @@ def suite(args: argparse.Namespace) -> tuple[Counts, int, Path | None]:
         print(f"pnode: {error}", file=sys.stderr, flush=True)
         return Counts(failed=1), Exit.CANNOT_RUN, None
     counts = count_suite(done.verdict)
-    if any(event.get("kind") == "interrupted" for event in done.verdict.problems):
+    if done.signalled or any(event.get("kind") == "interrupted" for event in done.verdict.problems):
         print(counts, flush=True)
         raise KeyboardInterrupt  # who ended the suite does not want the rest of the check either
     if done.code and not counts.failed:

@@ -4,7 +4,6 @@
 import argparse
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +13,7 @@ from helpers.coverage import cover
 from tools.bench.tests.test_split import EVENTS
 from tools.cli import check, collect
 from tools.cli import list as listing
+from tools.cli.certify import Done
 from tools.cli.collect import Collected
 from tools.errors import UserError
 from tools.report.events import Event, Outcome
@@ -74,7 +74,8 @@ def test_each_limit_of_time_counts(
     assert check.time_by_ratio(tmp_path) == (check.Counts(*counts), status)
 
 
-def test_who_interrupts_the_suite_ends_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("when", ["in its tests", "at its end"])
+def test_who_interrupts_the_suite_ends_the_check(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     events: list[Event] = [
         {"event": "plan", "topology": "fast", "tests": ["a", "b"], "requirements": {}},
         {
@@ -84,9 +85,10 @@ def test_who_interrupts_the_suite_ends_the_check(monkeypatch: pytest.MonkeyPatch
             "outcome": Outcome.PASS,
             "requirements": ["ISO-01"],
         },
-        {"event": "problem", "topology": "fast", "kind": "interrupted", "message": "interrupted"},
     ]
-    done = SimpleNamespace(verdict=judge(events, ROWS), code=3, run_dir=Path())
+    if when == "in its tests":
+        events.append({"event": "problem", "topology": "fast", "kind": "interrupted", "message": "x"})
+    done = Done(3, Path(), judge(events, ROWS), signalled=when == "at its end")
     monkeypatch.setattr(check, "certify", lambda request: done)
     with pytest.raises(KeyboardInterrupt):
         check.suite(argparse.Namespace(output=None, guests=None))

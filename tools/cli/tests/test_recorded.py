@@ -13,6 +13,7 @@ import pytest
 from helpers import catalogue
 from tools.cli import certify, session
 from tools.cli.certify import Plan, Request
+from tools.cli.ending import Ending
 from tools.errors import UserError
 from tools.guest import topology
 from tools.kernel.flavour import load
@@ -69,7 +70,8 @@ def test_what_ends_a_run_early(
     monkeypatch.setattr(session, "run", fail)
     place = topology.load("fast")
     kernel: Any = SimpleNamespace(image=Path("bzImage"))
-    certify.run_sessions(Request(), Plan((place,), {"fast": []}, load()), kernel, Path("m.ko"), setting)
+    plan = Plan((place,), {"fast": []}, load())
+    certify.run_sessions(Request(), plan, kernel, Path("m.ko"), setting, Ending())
     (event,) = setting.log.events
     assert (event["event"], event["kind"], event["topology"]) == ("problem", kind, "fast")
     strict.check(setting.log.path)
