@@ -17,6 +17,7 @@ from typing import NoReturn, Protocol, cast
 
 from tools import output
 from tools.cli.arguments import OneLineParser
+from tools.cli.ending import SIGNALS
 from tools.cli.exits import ALL_HELP, EXIT_HELP, Exit, Stop, is_step
 from tools.errors import UserError
 
@@ -111,8 +112,9 @@ def no_space(error: OSError) -> str:
 def main(argv: Sequence[str]) -> int:
     """Run the verb that argv names; return the exit status of the process."""
     try:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, terminated)
+        for number in SIGNALS:
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+                signal.signal(number, terminated)
         verb, args = parse(argv)
         code = verb.execute(args)
         return code if code or argv[0] in REPORTED else printed()

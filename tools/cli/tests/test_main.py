@@ -137,6 +137,14 @@ def test_a_checkout_that_is_not_whole_gives_no_verdict(
     assert done.stderr
 
 
+def test_what_nohup_started_outlives_the_terminal(verb: SimpleNamespace) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    verb.execute = lambda _: os.kill(os.getpid(), signal.SIGHUP) or 0
+    assert cli.main(["run"]) == 0
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    assert cli.main(["run"]) == Exit.INCOMPLETE
+
+
 @pytest.mark.parametrize(
     "argv",
     [[], ["nonsense"], ["--nonsense"], ["kernel"], ["kernel", "build", "-j", "0"], ["doctor", "--jsn"]],
