@@ -22,6 +22,9 @@ from tools.report.verdict import INCOMPLETE, UNABLE, RequirementLike, Verdict, a
 
 __all__ = ["finish", "verdict_of"]
 
+#: What only a run that goes on writes.
+_GOES_ON = ("resume", "guest", "test-start", "test", "problem")
+
 
 def verdict_of(
     events: Iterable[Event],
@@ -50,6 +53,7 @@ def finish(
     """Write all reports of the run, print the summary, and return the exit status (0, 1, 2 or 3).
 
     `log`, when the run is still open, adds what could not be written to a full disk; the status is 3 then.
+    Without it a record that has no run-end gets one, unless its run is still going on.
     `origin` and `files_url` are for kcidb.json, `exceptions` for the verdict, instead of what is on record.
     Raises OSError when there is no readable record.
     """
@@ -58,7 +62,7 @@ def finish(
     verdict = verdict_of(events, catalogue, exceptions)
     recorded = True
     if not _ended(events):
-        recorded = _end(run_dir, log, verdict)
+        recorded = _end(run_dir, log, verdict, events)
     written = [
         _write(run_dir / name, text)
         for name, text in (
@@ -82,22 +86,27 @@ def finish(
 
 
 def _ended(events: Iterable[Event]) -> bool:
-    """Whether the record has its end; one of before it was resumed is none."""
+    """Whether the record has its end; one that the run went on after, by itself or resumed, is none."""
     ended = False
     for event in events:
-        ended = event["event"] == "run-end" or (ended and event["event"] != "resume")
+        ended = event["event"] == "run-end" or (ended and event["event"] not in _GOES_ON)
     return ended
 
 
-def _end(run_dir: Path, log: RunLog | None, verdict: Verdict) -> bool:
-    """Add run-end to the record. Returns whether the whole record could be written."""
+def _end(run_dir: Path, log: RunLog | None, verdict: Verdict, events: Sequence[Event]) -> bool:
+    """Add run-end to the record, unless that is for somebody else to do. Returns whether the whole record
+    could be written."""
     if log is not None:
         log.write("run-end", **as_event(verdict))
         return log.broken is None
     try:
-        with RunLog(run_dir / FILE) as own:
-            own.write("run-end", **as_event(verdict))
+        with RunLog(run_dir / FILE, alone=True) as own:
+            if own.events == events:  # else it went on since they were read, and has another verdict
+                own.write("run-end", **as_event(verdict))
             return own.broken is None
+    except BlockingIOError:
+        print(f"pnode: {run_dir}: this run is still going on; so far:", file=sys.stderr, flush=True)
+        return True
     except OSError as error:  # a record kept read-only is still worth a report
         return error.errno in (errno.EROFS, errno.EACCES)
 

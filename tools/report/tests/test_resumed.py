@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from tools.report import finishing
 from tools.report.events import Outcome, RunLog, read
 from tools.report.finishing import finish
 from tools.report.tests.catalogue import CATALOGUE
@@ -105,3 +106,52 @@ def test_a_report_in_between_does_not_end_the_run(tmp_path, capsys):
     ends = [entry for entry in read(tmp_path / "results.jsonl").events if entry["event"] == "run-end"]
     assert [end["exit"] for end in ends] == [INCOMPLETE, HOLDS]
     assert "resumed once" in capsys.readouterr().out
+
+
+def added(log, *entries):
+    for entry in entries:
+        log.write(entry["event"], **{key: value for key, value in entry.items() if key != "event"})
+
+
+def ends(run_dir):
+    return [entry["exit"] for entry in read(run_dir / "results.jsonl").events if entry["event"] == "run-end"]
+
+
+def test_a_report_of_a_run_that_goes_on_leaves_its_record_alone(tmp_path, capsys):
+    with RunLog(tmp_path / "results.jsonl", alone=True) as log:
+        added(log, START, PLAN, result("a", 120))
+        before = log.path.read_bytes()
+        assert finish(tmp_path, catalogue=CATALOGUE) == INCOMPLETE
+        assert log.path.read_bytes() == before
+        output = capsys.readouterr()
+        assert output.err == f"pnode: {tmp_path}: this run is still going on; so far:\n"
+        assert "record of this run is incomplete" not in output.out
+        assert (tmp_path / "report.html").is_file()
+        added(log, result("b", 130))
+        assert finish(tmp_path, log=log, catalogue=CATALOGUE) == HOLDS
+    assert ends(tmp_path) == [HOLDS]
+
+
+@pytest.mark.parametrize("more", [result("b", 130), event("guest", 130, topology="fast", state="down")])
+def test_an_end_that_the_run_went_on_after_is_none(tmp_path, more):
+    with RunLog(tmp_path / "results.jsonl") as log:
+        added(log, START, PLAN, result("a", 120), event("run-end", 125, exit=INCOMPLETE), more)
+    for _ in range(2):
+        status = finish(tmp_path, catalogue=CATALOGUE)
+    assert ends(tmp_path) == [INCOMPLETE, status]
+
+
+def test_a_run_that_ends_while_its_report_is_made_has_one_end(tmp_path, monkeypatch):
+    with RunLog(tmp_path / "results.jsonl") as log:
+        added(log, START, PLAN, result("a", 120))
+    judge_first = finishing.verdict_of
+
+    def slow(*words):
+        found = judge_first(*words)
+        with RunLog(tmp_path / "results.jsonl", alone=True) as log:
+            added(log, result("b", 130), event("run-end", 140, exit=HOLDS))
+        return found
+
+    monkeypatch.setattr(finishing, "verdict_of", slow)
+    assert finish(tmp_path, catalogue=CATALOGUE) == INCOMPLETE
+    assert ends(tmp_path) == [HOLDS]
