@@ -116,7 +116,8 @@ def _over_rounds(nodeid: str, rounds: Sequence[TestVerdict]) -> TestVerdict:
     new = next((test for test in finished if test.known is None), None)
     one = excused or new or (finished or rounds)[0]
     if missing and finished and (not one.bad or one.known is not None):
-        one = replace(one, outcome=Outcome.MISS, message=f"{missing} of {len(rounds)} rounds have no result")
+        message = f"{missing} of {len(rounds)} rounds have no result"
+        one = replace(one, outcome=Outcome.MISS, message=message, known=None)
     seen = tuple(test.outcome for test in rounds)
     return replace(one, nodeid=nodeid, duration=seconds, rounds=len(rounds), seen=seen)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 import pytest
 
+from tools.report import ktap
 from tools.report.events import Outcome
 from tools.report.tests.catalogue import CATALOGUE
 from tools.report.verdict import DEVIATES, HOLDS, INCOMPLETE, UNABLE, as_event, judge
@@ -280,6 +281,11 @@ def test_rounds_of_a_known_failure(rounds, intermittent, outcome, status):
     (test,) = found.tests
     assert (test.outcome, found.exit) == (outcome, status)
     assert found.counts.of(Outcome.PASS) == (outcome is Outcome.PASS)
+    assert (test.known is not None) == (outcome is Outcome.KNOWN)
+    if outcome is Outcome.MISS:
+        assert "\n        not ok 1 tests.a # MISS\n" in ktap.nested(found)
+        assert "\n# not ok 1 tests.a # MISS\n" in ktap.flat(found)
+        assert "known" not in ktap.flat(found)
 
 
 def splat(**fields):
