@@ -26,6 +26,10 @@ _GIT = re.compile(r"git.*|(da|ba)?sh")
 GRACE = 60.0  # seconds for a step to end its guest and compiler in order
 
 
+class WrongEnds(UserError):
+    """There is nothing to bisect: the ends of the range are not what the user takes them for."""
+
+
 class Stopped(UserError):
     """The bisect stands still and can go on: a step could not say anything for a reason of this machine."""
 
@@ -42,8 +46,8 @@ def narrow(work: Workspace, ends: Ends, step: Sequence[str], *, trust: bool = Fa
     """Judge the ends (unless trusted), bisect between them, and return what came out.
 
     `step` are the words that judge the worktree's commit. All is kept in the workspace: the same call goes on
-    where an interrupted one stopped. Raises UserError for ends that are not as said, Stopped and
-    KeyboardInterrupt with a bisect that can go on.
+    where an interrupted one stopped. Raises WrongEnds; UserError (Stopped is one) and KeyboardInterrupt with
+    a bisect that can go on.
     """
     say(f"{'going on' if work.exists else 'checking out a worktree'} in {work.home}")
     work.prepare(ends.bad)
@@ -58,14 +62,14 @@ def narrow(work: Workspace, ends: Ends, step: Sequence[str], *, trust: bool = Fa
         status = _follow(["git", *COMMON, "-C", str(checkout.path), "bisect", "run", *step], work.git_log)
         found = repository.findings(checkout.log())
         if found == Findings() and status == MERGE_BASE_IS_BAD:
-            raise UserError("git bisect: the ends have diverged, and their merge base is bad as well")
+            raise WrongEnds("git bisect: the ends have diverged, and their merge base is bad as well")
         if found == Findings():
             raise Stopped(f"git bisect run ended with {status}; why is above, and in {work.git_log}")
     return found
 
 
 def check_end(work: Workspace, commit: str, wanted: Code, step: Sequence[str]) -> None:
-    """Judge an end of the range, once. Raises UserError when it is not what the user takes it for."""
+    """Judge an end of the range, once. Raises WrongEnds when it is not what the user takes it for."""
     known = work.record.read()
     if commit not in known:
         say(f"is {commit[:12]} {WORDS[wanted]}?")
@@ -79,7 +83,7 @@ def check_end(work: Workspace, commit: str, wanted: Code, step: Sequence[str]) -
         option = "--bad" if wanted is Code.BAD else "--good"
         reason = f" ({found.reason})" if found.reason else ""
         verb = "" if found.code is Code.SKIP else "is "
-        raise UserError(
+        raise WrongEnds(
             f"{option} {commit[:12]} {verb}{WORDS[found.code]}: {found.verdict}{reason}; "
             f"there is nothing to bisect until it is {WORDS[wanted]}"
         )

@@ -62,7 +62,12 @@ class Workspace:
             return
         self.remove()
         self.home.mkdir(parents=True)
-        self.source.add_worktree(self.tree.path, commit)
+        try:
+            self.source.add_worktree(self.tree.path, commit)
+        except UserError:
+            with contextlib.suppress(UserError):
+                self.remove()  # half a worktree takes the room that there was not enough of
+            raise
         (self.home / WHOLE).touch()
 
     def remove(self) -> None:

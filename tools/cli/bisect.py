@@ -35,8 +35,8 @@ UNUSED = {
 EPILOG = """\
 Each step builds a commit in an object directory of its own, boots it, and runs the tests of REQ: they pass
 (good), one fails (bad), or nothing can be said: no build, no boot, another dialect, MISS, ERROR (skipped).
-Your tree is not touched: commits are checked out in a worktree of the cache. After ^C the same command goes
-on.
+Your tree is not touched: commits are checked out in a worktree of the cache. After ^C, or an error such as a
+full disk, the same command goes on.
 
 --step judges what is checked out in the tree, with the exit status that `git bisect run` wants (0 good, 1
 bad, 125 skip, 128 and more stop), for a bisect of your own, in the tree:
@@ -180,19 +180,21 @@ def whole(args: argparse.Namespace, source: Repository, job: Job) -> int:
             return Exit.HOLDS
         try:
             found = session.narrow(work, ends, step_words(job, work, output), trust=args.trust_ends)
-        except (KeyboardInterrupt, session.Stopped) as error:
-            tell_how_to_go_on(work)
-            if isinstance(error, session.Stopped):
-                raise
-            return Exit.INCOMPLETE
-        except UserError:
-            work.remove()
-            raise
-        with kept(work, args.keep):
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
             log = session.keep_log(work, output / f"bisect-{job.requirement}-{stamp}")
             again = ["tools/pnode", "bisect", *job.words, "--tree", str(source.path), "--at"]
-            print("\n".join(session.report(work, found, job.requirements, again, log)), flush=True)
+            lines = session.report(work, found, job.requirements, again, log)
+        except session.WrongEnds:
+            work.remove()
+            raise
+        except KeyboardInterrupt:
+            tell_how_to_go_on(work)
+            return Exit.INCOMPLETE
+        except Exception:  # such as a full disk: hours of judging are worth more than the space they take
+            tell_how_to_go_on(work)
+            raise
+        with kept(work, args.keep):
+            print("\n".join(lines), flush=True)
     return Exit.HOLDS if found.first_bad else Exit.INCOMPLETE
 
 
@@ -211,8 +213,9 @@ def tell_how_to_go_on(work: workspace.Workspace) -> None:
     if not work.exists:
         return
     say(f"not finished; {len(work.record.read())} commits judged; your tree is as it was")
-    if work.tree.bisecting():
-        tree = shlex.quote(str(work.tree.path))
-        say(f"git bisect stands in a worktree of its own: git -C {tree} bisect log")
+    with contextlib.suppress(UserError):  # git may be what could not go on
+        if work.tree.bisecting():
+            tree = shlex.quote(str(work.tree.path))
+            say(f"git bisect stands in a worktree of its own: git -C {tree} bisect log")
     say(f"to go on:   {command}")
     say(f"to drop it: {command} --drop")
