@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Run by tools/pnode in the virtual environment, as a file: puts the repository on sys.path."""
 
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -22,4 +23,11 @@ def status() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(status())
+    try:
+        code = status()
+    finally:
+        # What has ended keeps its status: the interpreter, which takes a while to go, gives them back to the
+        # kernel, and one more would kill it.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)

@@ -263,7 +263,7 @@ def run_sessions(
             ending.hold()
     except KeyboardInterrupt:
         ending.hold()  # it may have come before the other one
-        problem("interrupted", "interrupted while guests were starting")
+        problem("interrupted", "interrupted while guests were starting or ending")
     except session.UnfitKernel as error:
         setting.announce(error.dialect)
         problem("usage", str(error))

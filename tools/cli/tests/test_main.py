@@ -234,3 +234,16 @@ def test_bisect_refuses_what_it_would_not_do(
 ) -> None:
     assert cli.main(["bisect", "ISO-02", *words]) == status
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list"], ["nonsense"]])
+def test_a_signal_at_the_very_end_does_not_change_the_status(words: list[str]) -> None:
+    program = str(ROOT / "tools/cli/__main__.py")
+    told = "lambda: print(*(signal.getsignal(one).name for one in (1, 2, 15)), file=sys.stderr)"
+    text = (
+        f"import atexit, runpy, signal, sys; atexit.register({told}); sys.argv = {[program, *words]!r}; "
+        f"runpy.run_path({program!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "SIG_IGN SIG_IGN SIG_IGN"
+    assert done.returncode == (2 if words == ["nonsense"] else 0)
