@@ -24,8 +24,6 @@ class Stop(IntEnum):
 
 
 STEP = "--step"
-
-
 WIDTH = 110
 CANNOT = "could not: bad input, or something is missing that it needs"
 
