@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.dialect import SUPPORTED
+from tools.certificate.choice import choice
 from tools.certificate.claims import Claim, sort_out
 from tools.errors import UserError
 from tools.report.events import FILE, SCHEMA, Event, Outcome, read
@@ -157,7 +158,7 @@ def _chosen(found: Evidence, allowed: Allowed) -> Iterator[str]:
     words = found.run.get("selection")
     if words is None:
         yield "the record does not tell which tests were chosen (an older pnode?); run it again"
-    elif words and not allowed.partial:
+    elif choice(map(str, words)) and not allowed.partial:
         yield (
             f"the run had a choice of tests: {shlex.join(map(str, words))}; run all of them, or --partial, "
             "which the certificate tells"

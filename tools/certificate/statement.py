@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from tools.certificate.choice import choice
 from tools.certificate.claims import sort_out
 from tools.certificate.evidence import Evidence, clean, untested
 from tools.certificate.exceptions import given
@@ -113,7 +114,7 @@ def _told(found: Evidence, issue: Issue) -> dict[str, Any]:
         "dialect": run["dialect"],
         "kernel": _kernel(found),
         "topologies": {name: _topology(found, name) for name in found.verdict.topologies},
-        "partial": bool(run["selection"] or untested(claims, waived)),
+        "partial": bool(choice(map(str, run["selection"])) or untested(claims, waived)),
         "requirements": {claim.id: claim.json() for claim in claims},
         "waivers": [waiver.json() for waiver in issue.waivers],
         "exceptions": given(found.events),

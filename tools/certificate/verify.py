@@ -21,6 +21,7 @@ from securesystemslib.signer import SSlibKey
 from helpers import catalogue
 from helpers.dialect import SUPPORTED
 from tools.certificate import envelope, evidence, statement
+from tools.certificate.choice import choice
 from tools.certificate.claims import FAILED, Claim, sort_out
 from tools.certificate.evidence import Allowed, Evidence
 from tools.certificate.profile import Profile
@@ -177,7 +178,7 @@ def _good(found: Mapping[str, Any], today: date) -> Iterator[str]:
         if not place["tests"]:
             yield f"complete: no test ran on {name}"
     waived = [waiver["requirement"] for waiver in told["waivers"]]
-    if told["partial"] != bool(told["run"]["selection"] or evidence.untested(claims, waived)):
+    if told["partial"] != bool(choice(told["run"]["selection"]) or evidence.untested(claims, waived)):
         yield "complete: whether it is partial does not follow from the choice of tests and the requirements"
     if told["suite"]["clean"] != evidence.clean(told["suite"]["version"]):
         yield "suite: whether it is clean does not follow from its version"

@@ -169,6 +169,10 @@ def test_a_choice_of_tests_is_allowed_when_asked_for(record: Record) -> None:
     assert record.refusals(setting("run-start", selection=["-k", "not policy"]), partial=True) == []
 
 
+def test_rounds_and_order_are_no_choice(record: Record) -> None:
+    assert record.refusals(setting("run-start", selection=["--repeat=3", "--seed=7"])) == []
+
+
 def test_a_record_that_does_not_tell_the_choice_never_is(record: Record) -> None:
     assert record.refusals(setting("run-start", selection=None), partial=True)
 

@@ -186,6 +186,15 @@ def test_exceptions_alone_do_not_let_it_be_passed(record: Record, signer: Crypto
     ]
 
 
+def test_more_rounds_make_it_no_less_whole(record: Record, signer: CryptoSigner) -> None:
+    def change(events: list[Json]) -> None:
+        start(events)["selection"] = ["--repeat=3"]
+
+    told = statement.build(record.load(change), statement.Issue(ISSUED))
+    assert told["predicate"]["result"] == "PASSED"
+    assert wrong(envelope.seal(told, signer), signer, record.path) == []
+
+
 def test_a_choice_of_tests(record: Record, signer: CryptoSigner) -> None:
     def change(events: list[Json]) -> None:
         start(events)["selection"] = ["-k", "not policy"]
