@@ -42,7 +42,10 @@ static int pnt_hold_folio(struct folio *folio, u32 flags)
 
 /*
  * Whoever waited for the folio gives up on one with a reference too many, so
- * he is not to run before ours is gone.
+ * he is not to run before ours is gone (nor before that of
+ * folio_end_writeback() is). On this CPU he does not; another one can be slow
+ * between the two, a virtual one for as long as its host likes, so who has to
+ * find the folio without our reference is bound to the CPU of the caller.
  */
 static void pnt_unhold_folio(struct folio *folio, u32 flags)
 {

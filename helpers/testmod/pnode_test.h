@@ -718,7 +718,10 @@ struct pnt_hold {
 	__u64 folios;			/* out: fewer than pages where they are large */
 };
 
-/* ENOENT: no such id. */
+/*
+ * ENOENT: no such id. Who waits for a folio and runs on another CPU may still
+ * find the reference of the hold, and a move gives up on it.
+ */
 struct pnt_unhold {
 	__u64 id;			/* 0 = all of this fd */
 	__u64 folios;			/* out */

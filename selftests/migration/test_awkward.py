@@ -71,6 +71,7 @@ def test_fares_as_between_ordinary_nodes(
 @core
 @pytest.mark.parametrize("route", ["DE", "DP", "PD", "PQ"])
 @pytest.mark.parametrize("state", ["locked", "writeback"])
+@pytest.mark.usefixtures("one_cpu")  # on another one the call could find the reference of unhold()
 def test_waits_for_a_folio_that_is_busy(
     open_node: OpenNode, second_open_node: OpenNode, ordinary_node: Node, second_ordinary_node: Node,
     mod: TestModule, maker: Maker, child: ChildFactory, state: str, route: str,
