@@ -133,10 +133,9 @@ def test_proactive(open_node: OpenNode, anon: AnonFactory, knob: KnobSetter) -> 
         before = residency(memory).frames
         knob("vm.compaction_proactiveness", 100)
         wait_until(
-            lambda: node.counters().calls[Callback.FOLIO_MIGRATE],
-            30,
+            lambda: node.counters().calls[Callback.FOLIO_MIGRATE], 20,
             lambda: f"compaction: {node.counters()}",
-        )
+        )  # fmt: skip
         knob("vm.compaction_proactiveness", 0)
         assert residency(memory).frames != before
     for index in kept:
@@ -160,7 +159,7 @@ def test_no_proactive_work_without(
         before = residency(memory).frames
         knob("vm.compaction_proactiveness", 100)
         wait_until(
-            lambda: other.counters().calls[Callback.FOLIO_MIGRATE], 30,
+            lambda: other.counters().calls[Callback.FOLIO_MIGRATE], 20,
             lambda: f"compaction of {other}, the control: {other.counters()}",
         )  # fmt: skip
         with suppress(TimeoutError):  # a thread of P's own looks every half a second
