@@ -20,6 +20,7 @@ from tools.cli.subject import Subject
 from tools.cli.version import suite_version
 from tools.doctor import packages
 from tools.errors import UserError
+from tools.guest import steal
 from tools.guest import topology as topologies
 from tools.guest.topology import Topology
 from tools.hardware import plan as plans
@@ -46,6 +47,7 @@ class Request:
     guests: int | None = None
     cold: bool = False  # every guest boots
     every_cpu: bool = False  # online for all tests
+    steal: float | None = None  # seconds for which a CPU of a guest is taken away, on average
     here: bool = False
     machines: tuple[str, ...] = ()  # instead of this one, as --tx names them
     wish: Wish = field(default_factory=Wish)  # with --here
@@ -112,6 +114,8 @@ def certify_kernel(
         print(plan_here(request, plan, given), flush=True)
     elif not request.here:
         packages.require(["qemu-cxl" if any(place.tree for place in plan.places) else "qemu"])
+        if request.steal:
+            steal.check()
     if given and given.build_dir is None and not request.here:
         session.refuse_kernel_alone(given, plan.places[0], plan.flavour)
     with rundir.new(request.output) as run_dir:
@@ -256,6 +260,7 @@ def run_sessions(
                     count(place, len(tests), request.guests),
                     plan.flavour,
                     warm=not request.cold,
+                    steal=request.steal,
                 )
                 if not session.run(guests, tests, setting):
                     return None

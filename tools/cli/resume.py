@@ -17,7 +17,7 @@ from tools.cli.subject import Subject, cached, check_paths
 from tools.cli.version import suite_version
 from tools.doctor import packages
 from tools.errors import UserError
-from tools.guest import control
+from tools.guest import control, steal
 from tools.known.judge import entries_of
 from tools.report import RunLog, finish
 from tools.report.crash import KERNEL_DEATHS
@@ -52,6 +52,8 @@ def resume(run_dir: Path, request_of: Callable[[Sequence[str]], Request], guests
         kernel = same_kernel(run_dir, request, start)
         if plan.places:
             packages.require(["qemu-cxl" if any(place.tree for place in plan.places) else "qemu"])
+            if request.steal:
+                steal.check()
         module = kernel.module()
         control.kill_all(run_dir, "the run is resumed")
         left = {name: len(tests) for name, tests in plan.tests.items()}

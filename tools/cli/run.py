@@ -25,6 +25,7 @@ GUESTS_ONLY: dict[str, object] = {
     "guests": None,
     "cold": False,
     "every_cpu": False,
+    "steal": None,
     "flavour": DEFAULT,
 }
 
@@ -55,6 +56,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--every-cpu", action="store_true",
         help="all CPUs of a guest for all tests (else fast has one online where a test is not about several)",
+    )  # fmt: skip
+    where.add_argument(
+        "--steal", type=positive, metavar="MILLISECONDS",
+        help="take CPUs of guests away while tests run, one of a guest at a time, for so long on average, as "
+        "a busy host does: a race in a test or in the kernel shows sooner",
     )  # fmt: skip
     here = parser.add_argument_group("on this booted machine, as root, instead of a guest")
     here.add_argument(
@@ -169,6 +175,7 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
         guests=args.guests,
         cold=args.cold,
         every_cpu=args.every_cpu,
+        steal=args.steal / 1000 if args.steal else None,
         here=args.here,
         machines=tuple(args.tx),
         wish=Wish(tuple(args.dax), args.node, args.profile, args.module, args.allow_disruptive),

@@ -20,7 +20,7 @@ from helpers.dialect import UNKNOWN, refusal
 from tools.cli.collect import Collected
 from tools.cli.subject import Subject
 from tools.errors import UserError
-from tools.guest import pool
+from tools.guest import pool, steal
 from tools.guest.errors import GuestError
 from tools.guest.slot import Slot
 from tools.guest.spec import GuestSpec
@@ -133,6 +133,7 @@ class Guests:
     count: int
     flavour: Flavour = field(default_factory=flavour.load)
     warm: bool = True  # one boots, the others begin where it was (tools/guest/warm.py)
+    steal: float | None = None  # seconds for which a CPU is taken away while tests run, on average
 
     def spec(self) -> GuestSpec:
         """Return what the pool wants to know."""
@@ -228,7 +229,10 @@ def run(guests: Guests, tests: Sequence[Collected], setting: Setting) -> bool:
         ]
         plugin = setting.plugin(name, running.accel.name, tests, running.pace)
         told = Told(pnode_tests=[test.nodeid for test in tests])
-        status = session(words, [plugin, told], environment(guests.topology))
+        with steal.stealing(running.slots, guests.steal) as taken:
+            status = session(words, [plugin, told], environment(guests.topology))
+        if guests.steal:
+            say(f"{name}: CPUs were taken away from guests: {taken}")
     plugin.guests_gone()
     return status != pytest.ExitCode.INTERRUPTED
 

@@ -19,6 +19,7 @@ _CARRIED = {
     "--stress-seed": True,
     "--known": True,
     "--every-cpu": False,
+    "--steal": True,
     "--here": False,
     "--tx": True,
     "--allow-disruptive": False,

@@ -176,7 +176,7 @@ def test_a_scene_is_played_again_on_the_same_kernel():
             "--kernel /src/bzImage --build /b --known /src/k.toml",
         ),
         ("run --here --tx ssh=root@lab1 --tx=ssh=root@lab2", "--here --tx ssh=root@lab1 --tx ssh=root@lab2"),
-        ("run --every-cpu --guests 3", "--every-cpu"),
+        ("run --every-cpu --guests 3 --steal 20", "--every-cpu --steal 20"),
     ],
 )
 def test_the_same_machine_and_kernel_again(argv, again):
