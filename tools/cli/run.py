@@ -15,6 +15,7 @@ from tools.cli.exits import RUN_HELP, Exit
 from tools.cli.here import Wish
 from tools.errors import UserError
 from tools.guest import topology
+from tools.guest.steal import MOST
 from tools.kernel.flavour import DEFAULT
 from tools.report.kcidb import DEFAULT_ORIGIN
 
@@ -166,6 +167,10 @@ def request(args: argparse.Namespace, argv: Sequence[str]) -> Request:
     if args.dax and (args.node is not None or args.profile):
         raise UserError(
             "--dax has the test module make the node: --node and --profile are for a driver's own"
+        )
+    if args.steal is not None and args.steal > MOST:
+        raise UserError(
+            f"--steal {args.steal}: at most {MOST} ms; of a guest that stands still for longer tests time out"
         )
     return Request(
         kernel=args.kernel,

@@ -15,9 +15,8 @@ import subprocess
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
-
-from cffi import FFI
 
 from helpers.outcome import errno_name
 from tools.errors import UserError
@@ -27,20 +26,26 @@ from tools.guest.slot import Boot, Slot
 _DETACH, _SEIZE, _INTERRUPT = 17, 0x4206, 0x4207
 _EVENT_STOP = 128
 _WALL = 0x40000000
-#: No theft is longer than so many times the mean: it is to look like a busy host, not like a dead guest.
-LONGEST = 10
+#: No theft is longer than so many times the mean, nor is the mean more milliseconds than this: it is to look
+#: like a busy host, not like a dead guest.
+LONGEST, MOST = 10, 1000
 #: Seconds between two looks for a guest, when the slot has none that runs tests.
 _LOOK = 0.5
 
-_ffi = FFI()
-_ffi.cdef("long ptrace(int request, ...);")
-_libc: Any = _ffi.dlopen(None)
+
+@cache
+def _bindings() -> tuple[Any, Any]:
+    from cffi import FFI  # loads a parser of C, which other runs have no use for
+
+    ffi = FFI()
+    ffi.cdef("long ptrace(int request, ...);")
+    return ffi, ffi.dlopen(None)
 
 
 def _ptrace(request: int, thread: int, data: int = 0) -> None:
-    none = _ffi.cast("void *", 0)
-    if _libc.ptrace(request, _ffi.cast("int", thread), none, _ffi.cast("void *", data)):
-        raise OSError(_ffi.errno, os.strerror(_ffi.errno))
+    ffi, libc = _bindings()
+    if libc.ptrace(request, ffi.cast("int", thread), ffi.NULL, ffi.cast("void *", data)):
+        raise OSError(ffi.errno, os.strerror(ffi.errno))
 
 
 def take(thread: int, seconds: float, ended: threading.Event) -> bool:

@@ -57,6 +57,7 @@ def test_time_of_the_stress_chapter_moves_the_deadline_of_tests() -> None:
         (["--here", "--topology", "fast"], "--topology is for guests"),
         (["--here", "--every-cpu"], "--every-cpu is for guests"),
         (["--here", "--steal", "20"], "--steal is for guests"),
+        (["--steal", "1001"], "--steal 1001: at most 1000 ms"),
         (["--allow-disruptive"], "is for --here"),
         (["--dax", "dax0.0"], "--dax is for --here"),
         (["--plan"], "--plan is for --here"),
