@@ -41,8 +41,8 @@ class UserMemoryCalls(Channel):
         return int(raw.id)
 
     def unhold(self, hold: int = 0) -> int:
-        """Let go of them, or with 0 of all that this descriptor holds. Returns the folios.
-        A task that waits for one and runs on another CPU may give up on it (helpers/testmod/hold.c)."""
+        """Let go of them, or with 0 of all that this descriptor holds. Returns the folios; ENOENT
+        for no such id. Who waits for one on another CPU may give up on it (helpers/testmod/hold.c)."""
         raw = REQUESTS["UNHOLD"].new(id=hold)
         self._call("UNHOLD", raw)
         return int(raw.folios)
